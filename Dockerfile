@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# One image with the four binaries; docker-compose.yml says which one a container runs.
+
+FROM rust:1-bookworm AS build
+WORKDIR /src
+COPY . .
+# The target folder is a cache and not part of the image, so the binaries are copied out in the same step.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --bin migrations --bin ingest --bin trainer --bin api \
+    && mkdir /out \
+    && cp target/release/migrations target/release/ingest target/release/trainer target/release/api /out/
+
+FROM debian:bookworm-slim
+# curl is for the health checks, the certificates for object stores and brokers behind TLS.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 1000 --create-home --home-dir /var/lib/lapidary lapidary \
+    # Open to any user, since compose runs the services as the one who owns the inbox. Volumes take this over.
+    && mkdir -p /var/lib/lapidary/store /var/lib/lapidary/inbox \
+    && chmod 755 /var/lib/lapidary \
+    && chmod 777 /var/lib/lapidary/store /var/lib/lapidary/inbox
+COPY --from=build /out/ /usr/local/bin/
+WORKDIR /var/lib/lapidary
+USER lapidary
+ENV LAPIDARY__STORE__URL=file:///var/lib/lapidary/store \
+    LAPIDARY__INGEST__INBOX=/var/lib/lapidary/inbox \
+    LAPIDARY__API__LISTEN=0.0.0.0:8080 \
+    LAPIDARY__INGEST__LISTEN=0.0.0.0:8081 \
+    LAPIDARY__TRAINER__LISTEN=0.0.0.0:8082
+CMD ["api"]

@@ -1,0 +1,39 @@
+# `make` alone lists the targets. What they do is in scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help demo up down status logs clean build test lint servers install
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s  %s\n", $$1, $$2}'
+
+demo: up ## everything: install, build, start, drop the bundled data, wait for a price
+	@python3 scripts/demo.py
+
+up: install servers build ## start the servers and the three services, with all their data
+	@scripts/services.sh up
+
+down: ## stop exactly what was started here
+	@scripts/services.sh down
+
+status: ## what runs, where, and which model serves
+	@scripts/services.sh status
+
+logs: ## follow the services' logs
+	@scripts/services.sh logs
+
+clean: ## forget the data, after asking (CLEAN=yes does not ask)
+	@scripts/clean.sh
+
+build: install ## build the services
+	@cargo build --release --locked --workspace --bins
+
+test: install ## run every test
+	@scripts/test.sh
+
+lint: install ## format, lints, docs, dependency directions, scripts
+	@scripts/lint.sh
+
+servers: install ## start only RabbitMQ and PostgreSQL
+	@scripts/servers.sh start
+
+install:
+	@scripts/install.sh

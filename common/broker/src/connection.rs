@@ -1,0 +1,232 @@
+//! One connection with one channel: opened with the whole topology declared, watched while it lives.
+
+use std::{net::IpAddr, time::Duration};
+
+use futures_util::{Stream, StreamExt};
+use lapin::{Channel, Connection, ConnectionProperties, Event, uri::AMQPUri};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::debug;
+use url::Url;
+
+use crate::{
+    error::BrokerError,
+    link_state::{LinkState, Reporter, chain},
+    topology::{self, Topology},
+};
+
+/// Where the broker is, who is calling, and what must exist there.
+#[derive(Clone, Debug)]
+pub struct BrokerSettings {
+    /// `amqp://` or `amqps://`, with the vhost as its path.
+    pub url: SecretString,
+    /// The service's name; connections are called `<service> publish` and so on in the management page.
+    pub service: String,
+    /// Declared on every connection.
+    pub topology: Topology,
+}
+
+/// Seconds without a sign of life before either side gives the connection up (lapin waits twice as long).
+const HEARTBEAT_SECONDS: u16 = 10;
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first declaration of many quorum queues takes a while.
+const DECLARE_TIMEOUT: Duration = Duration::from_secs(30);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// lapin gives each connection a thread that cannot be stopped while a broker accepts and then says nothing. An
+/// attempt that ran into the timeout keeps its permit until it ends, so such threads stay few.
+static ATTEMPTS: Semaphore = Semaphore::const_new(8);
+
+/// An open connection and its channel.
+pub(crate) struct Link {
+    connection: Connection,
+    channel: Channel,
+    state: watch::Receiver<LinkState>,
+    _monitor: AbortOnDropHandle<()>,
+}
+
+impl Link {
+    /// Connects and declares the topology; reports [`LinkState::Up`] when both are done.
+    pub(crate) async fn open(settings: &BrokerSettings, reporter: &Reporter) -> Result<Self, BrokerError> {
+        let connection = connect(settings, reporter.name()).await?;
+        let channel = connection.create_channel().await.map_err(BrokerError::Connect)?;
+        declare(&channel, &settings.topology).await?;
+        let (state, _monitor) = monitor(&connection, reporter);
+        Ok(Self {
+            connection,
+            channel,
+            state,
+            _monitor,
+        })
+    }
+
+    pub(crate) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Whether it can be used at all, blocked or not.
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.status().connected() && self.channel.status().connected()
+    }
+
+    /// The broker's reason, while it blocks this connection.
+    pub(crate) fn blocked_reason(&self) -> Option<String> {
+        match &*self.state.borrow() {
+            LinkState::Blocked(reason) => Some(reason.clone()),
+            _ if self.connection.status().blocked() => Some("out of resources".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Comes when the broker blocks this connection, with its reason.
+    pub(crate) async fn blocked(&self) -> BrokerError {
+        self.until(|state| match state {
+            LinkState::Blocked(reason) => Some(BrokerError::Blocked(reason.clone())),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Comes when this connection has ended, with the reason.
+    pub(crate) async fn down(&self) -> BrokerError {
+        self.until(|state| match state {
+            LinkState::Down(reason) => Some(BrokerError::Down(reason.clone())),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn until(&self, wanted: impl Fn(&LinkState) -> Option<BrokerError>) -> BrokerError {
+        let mut state = self.state.clone();
+        loop {
+            if let Some(error) = wanted(&state.borrow_and_update()) {
+                return error;
+            }
+            if state.changed().await.is_err() {
+                // The events ended without an error: it was closed in good order.
+                return BrokerError::Down("the connection was closed".to_owned());
+            }
+        }
+    }
+
+    /// Declares the topology again, after somebody deleted a part of it.
+    pub(crate) async fn redeclare(&self, topology: &Topology) -> Result<(), BrokerError> {
+        declare(&self.channel, topology).await
+    }
+
+    /// Says goodbye after everything already sent; what the broker still had in flight it takes back.
+    pub(crate) async fn close(self) {
+        let closed = timeout(CLOSE_TIMEOUT, self.connection.close(200, "closed".into())).await;
+        debug!(?closed, "closed the connection to the broker");
+    }
+}
+
+async fn declare(channel: &Channel, topology: &Topology) -> Result<(), BrokerError> {
+    let declared = timeout(DECLARE_TIMEOUT, topology::declare(channel, topology)).await;
+    declared.unwrap_or(Err(BrokerError::Timeout {
+        doing: "declare the queues",
+        after: DECLARE_TIMEOUT,
+    }))
+}
+
+async fn connect(settings: &BrokerSettings, connection_name: &str) -> Result<Connection, BrokerError> {
+    let uri = parse(&settings.url)?;
+    let properties = ConnectionProperties::default().with_connection_name(connection_name.into());
+    let too_slow = || BrokerError::Timeout {
+        doing: "connect",
+        after: OPEN_TIMEOUT,
+    };
+    let attempt = tokio::spawn(async move {
+        // The semaphore is never closed, so there always is a permit in the end.
+        let _permit = ATTEMPTS.acquire().await;
+        Connection::connect_uri(uri, properties).await
+    });
+    match timeout(OPEN_TIMEOUT, attempt).await {
+        Ok(Ok(connected)) => connected.map_err(BrokerError::Connect),
+        // The task ends early only when the runtime does.
+        Ok(Err(_)) | Err(_) => Err(too_slow()),
+    }
+}
+
+/// Reads the URL, with a heartbeat if it names none.
+fn parse(url: &SecretString) -> Result<AMQPUri, BrokerError> {
+    let mut uri: AMQPUri = url.expose_secret().parse().map_err(|_| BrokerError::Url)?;
+    uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+    // lapin's parser takes `[::1]` for no host at all and would quietly go to localhost.
+    let host = Url::parse(url.expose_secret())
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned));
+    let address = host.and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+    if let Some(address) = address {
+        uri.authority.host = address.to_string();
+    }
+    Ok(uri)
+}
+
+/// Watches the connection's events. There may be one listener only: lapin's listeners compete for them.
+fn monitor(
+    connection: &Connection,
+    reporter: &Reporter,
+) -> (watch::Receiver<LinkState>, AbortOnDropHandle<()>) {
+    let events = connection.events_listener();
+    let first = match connection.status() {
+        status if !status.connected() => LinkState::Down("closed while it was being opened".to_owned()),
+        status if status.blocked() => LinkState::Blocked("out of resources".to_owned()),
+        _ => LinkState::Up,
+    };
+    reporter.report(first.clone());
+    let (sender, state) = watch::channel(first);
+    let task = tokio::spawn(follow(events, sender, reporter.clone()));
+    (state, AbortOnDropHandle::new(task))
+}
+
+async fn follow(events: impl Stream<Item = Event>, link: watch::Sender<LinkState>, reporter: Reporter) {
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        let state = match event {
+            Event::ConnectionBlocked(reason) => LinkState::Blocked(reason),
+            Event::Connected | Event::ConnectionUnblocked => LinkState::Up,
+            Event::Error(error) => LinkState::Down(chain(&error)),
+            _ => continue,
+        };
+        reporter.report(state.clone());
+        link.send_replace(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> Result<AMQPUri, BrokerError> {
+        parse(&SecretString::from(url))
+    }
+
+    #[test]
+    fn a_url_without_a_heartbeat_gets_ours_and_one_with_keeps_its_own() {
+        let heartbeat = |url| parsed(url).unwrap().query.heartbeat;
+        assert_eq!(heartbeat("amqp://u:p@127.0.0.1:5672/v"), Some(HEARTBEAT_SECONDS));
+        assert_eq!(heartbeat("amqp://u:p@127.0.0.1:5672/v?heartbeat=60"), Some(60));
+    }
+
+    #[test]
+    fn an_ipv6_address_is_the_host_and_not_localhost() {
+        assert_eq!(parsed("amqp://u:p@[::1]:5672/v").unwrap().authority.host, "::1");
+        assert_eq!(
+            parsed("amqps://u:p@queue.example/v").unwrap().authority.host,
+            "queue.example"
+        );
+    }
+
+    #[test]
+    fn a_wrong_url_is_an_error_that_does_not_repeat_it() {
+        for url in ["http://u:sesame@host", "sesame", "amqp:sesame"] {
+            let error = parsed(url).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("sesame"), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Events: CloudEvents 1.0 in structured JSON, one type and one routing key each.
+//!
+//! Readers ignore fields they do not know, and refuse a `dataschema` of another number.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{DatasetVersion, ModelKind, ModelVersion, PromotionNumber, Sha256, file::RowCounts};
+
+/// The number in every event's `dataschema`; another number is another shape.
+const SCHEMA: u32 = 1;
+
+/// Something that happened, committed together with what it tells of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its identity; a repeated delivery has the same.
+    pub id: Uuid,
+    /// When it happened.
+    pub time: DateTime<Utc>,
+    /// What happened.
+    pub data: EventData,
+}
+
+/// What an event tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventData {
+    /// `dataset.ready`: there is a new dataset version to train on.
+    DatasetReady(DatasetReady),
+    /// `file.accepted`: a data file became part of the dataset.
+    FileAccepted(FileJudged),
+    /// `file.rejected`: nothing of a data file is used.
+    FileRejected(FileJudged),
+    /// `run.started`: a trainer took a training run.
+    RunStarted(RunNews),
+    /// `run.finished`: a training run made a model.
+    RunFinished(RunNews),
+    /// `run.failed`: a training run made none.
+    RunFailed(RunNews),
+    /// `model.ready`: a model became champion.
+    ModelReady(ModelReady),
+}
+
+/// Data of `dataset.ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetReady {
+    /// The new version.
+    pub dataset_version: DatasetVersion,
+    /// How many samples it holds.
+    pub rows: u64,
+}
+
+/// Data of `file.accepted` and `file.rejected`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileJudged {
+    /// The file's identity.
+    pub sha256: Sha256,
+    /// The name it was dropped under.
+    pub name: String,
+    /// What its rows came to.
+    #[serde(flatten)]
+    pub rows: RowCounts,
+    /// The dataset version that it made.
+    pub dataset_version: Option<DatasetVersion>,
+    /// Why the file as a whole was rejected.
+    pub rejection: Option<String>,
+}
+
+/// Data of `run.started`, `run.finished` and `run.failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunNews {
+    /// The run.
+    pub run_id: Uuid,
+    /// What it trains.
+    pub kind: ModelKind,
+    /// What it trains on.
+    pub dataset_version: DatasetVersion,
+    /// Which attempt, counted from 1.
+    pub attempt: u32,
+    /// The model it made.
+    pub model_version: Option<ModelVersion>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// Data of `model.ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelReady {
+    /// Place in the sequence of promotions.
+    pub promotion: PromotionNumber,
+    /// The new champion.
+    pub model_version: ModelVersion,
+    /// Its kind.
+    pub kind: ModelKind,
+    /// What it was trained on.
+    pub dataset_version: DatasetVersion,
+}
+
+/// Why bytes are no event that this version understands.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// The bytes are not a JSON object with the attributes and the data of an event.
+    #[error("malformed event")]
+    Malformed(#[from] serde_json::Error),
+    /// A type this version does not know.
+    #[error("unknown event type {0:?}")]
+    UnknownType(String),
+    /// A known type in a shape this version does not know.
+    #[error("unknown data schema {0:?}")]
+    UnknownSchema(String),
+}
+
+/// What a consumer must do with an event nobody is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is published only once a queue has it.
+    MustRoute,
+    /// It may find nobody.
+    Hint,
+}
+
+/// The structured JSON form.
+#[derive(Serialize, Deserialize)]
+struct CloudEvent {
+    specversion: String,
+    id: Uuid,
+    source: String,
+    #[serde(rename = "type")]
+    kind: String,
+    subject: String,
+    time: DateTime<Utc>,
+    datacontenttype: String,
+    dataschema: String,
+    data: Value,
+}
+
+impl Event {
+    /// The event as it goes over the wire and into the events table.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!(CloudEvent {
+            specversion: "1.0".to_owned(),
+            id: self.id,
+            source: "urn:lapidary".to_owned(),
+            kind: self.data.name().to_owned(),
+            subject: self.data.subject(),
+            time: self.time,
+            datacontenttype: "application/json".to_owned(),
+            dataschema: schema(self.data.name()),
+            data: self.data.to_json(),
+        })
+    }
+
+    /// Reads an event.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no CloudEvent, or one of a type or shape that this version does not know.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, EventError> {
+        let event: CloudEvent = serde_json::from_slice(bytes)?;
+        let data = EventData::from_json(&event.kind, event.data)?;
+        if event.dataschema != schema(&event.kind) {
+            return Err(EventError::UnknownSchema(event.dataschema));
+        }
+        Ok(Self { id: event.id, time: event.time, data })
+    }
+}
+
+fn schema(name: &str) -> String {
+    format!("urn:lapidary:{name}:{SCHEMA}")
+}
+
+impl EventData {
+    /// The type, which is also the routing key.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::DatasetReady(_) => "dataset.ready",
+            Self::FileAccepted(_) => "file.accepted",
+            Self::FileRejected(_) => "file.rejected",
+            Self::RunStarted(_) => "run.started",
+            Self::RunFinished(_) => "run.finished",
+            Self::RunFailed(_) => "run.failed",
+            Self::ModelReady(_) => "model.ready",
+        }
+    }
+
+    /// Whether somebody has to get it.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        match self {
+            Self::DatasetReady(_) => Delivery::MustRoute,
+            _ => Delivery::Hint,
+        }
+    }
+
+    /// What the event is about, as a path of the REST API.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::DatasetReady(data) => format!("datasets/{}", data.dataset_version),
+            Self::FileAccepted(data) | Self::FileRejected(data) => format!("files/{}", data.sha256),
+            Self::RunStarted(data) | Self::RunFinished(data) | Self::RunFailed(data) => {
+                format!("runs/{}", data.run_id)
+            }
+            Self::ModelReady(data) => format!("models/{}", data.model_version),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        match self {
+            Self::DatasetReady(data) => json!(data),
+            Self::FileAccepted(data) | Self::FileRejected(data) => json!(data),
+            Self::RunStarted(data) | Self::RunFinished(data) | Self::RunFailed(data) => json!(data),
+            Self::ModelReady(data) => json!(data),
+        }
+    }
+
+    fn from_json(name: &str, data: Value) -> Result<Self, EventError> {
+        fn parse<T: DeserializeOwned>(data: Value) -> Result<T, EventError> {
+            Ok(serde_json::from_value(data)?)
+        }
+        match name {
+            "dataset.ready" => parse(data).map(Self::DatasetReady),
+            "file.accepted" => parse(data).map(Self::FileAccepted),
+            "file.rejected" => parse(data).map(Self::FileRejected),
+            "run.started" => parse(data).map(Self::RunStarted),
+            "run.finished" => parse(data).map(Self::RunFinished),
+            "run.failed" => parse(data).map(Self::RunFailed),
+            "model.ready" => parse(data).map(Self::ModelReady),
+            other => Err(EventError::UnknownType(other.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_event() -> Vec<Event> {
+        let run = RunNews {
+            run_id: Uuid::from_u128(7),
+            kind: ModelKind::Linear,
+            dataset_version: DatasetVersion::FIRST,
+            attempt: 1,
+            model_version: Some(ModelVersion::FIRST),
+            error: None,
+        };
+        let file = FileJudged {
+            sha256: Sha256::of(b"file"),
+            name: "diamonds.csv".to_owned(),
+            rows: RowCounts { rows_read: 3, rows_accepted: 2, rows_known: 1, rows_rejected: 1 },
+            dataset_version: Some(DatasetVersion::FIRST),
+            rejection: None,
+        };
+        let rejected = FileJudged {
+            dataset_version: None,
+            rejection: Some("the file is empty".to_owned()),
+            ..file.clone()
+        };
+        let failed = RunNews {
+            model_version: None,
+            error: Some("too few samples".to_owned()),
+            ..run.clone()
+        };
+        let data = [
+            EventData::DatasetReady(DatasetReady { dataset_version: DatasetVersion::FIRST, rows: 2 }),
+            EventData::FileAccepted(file),
+            EventData::FileRejected(rejected),
+            EventData::RunStarted(RunNews { model_version: None, ..run.clone() }),
+            EventData::RunFinished(run),
+            EventData::RunFailed(failed),
+            EventData::ModelReady(ModelReady {
+                promotion: PromotionNumber::FIRST,
+                model_version: ModelVersion::FIRST,
+                kind: ModelKind::Linear,
+                dataset_version: DatasetVersion::FIRST,
+            }),
+        ];
+        let time = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
+        data.map(|data| Event { id: Uuid::from_u128(1), time, data }).into()
+    }
+
+    #[test]
+    fn the_json_of_every_event_is_pinned() {
+        let events: Vec<_> = every_event().iter().map(Event::to_json).collect();
+        insta::assert_json_snapshot!(events);
+    }
+
+    #[test]
+    fn every_event_is_read_back_as_it_was() {
+        for event in every_event() {
+            let bytes = event.to_json().to_string();
+            assert_eq!(Event::from_json(bytes.as_bytes()).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_unknown_schemas_refused() {
+        let mut json = every_event()[0].to_json();
+        json["data"]["later"] = json!(1);
+        json["extension"] = json!("x");
+        assert!(Event::from_json(json.to_string().as_bytes()).is_ok());
+        json["dataschema"] = json!("urn:lapidary:dataset.ready:2");
+        let refused = Event::from_json(json.to_string().as_bytes());
+        assert!(matches!(refused, Err(EventError::UnknownSchema(_))), "{refused:?}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The named hash of a diamond's content, and the sides that follow from it.
+//!
+//! `lapidary-diamond-1` is SHA-256 over that name and the features in canonical form: each
+//! number as the eight big-endian bytes of its IEEE 754 double (so `1.10` and `1.1` are one), each
+//! grade as its rank. It never changes; another rule would be another name. A stone therefore
+//! stays on its side for ever, whichever file brings it and at whatever price.
+
+use sha2::{Digest, Sha256};
+
+use crate::{Diamond, Sample};
+
+/// The name of the hash, mixed into it.
+pub const NAME: &str = "lapidary-diamond-1";
+
+/// One diamond in this many is held out.
+const HOLDOUT_EVERY: u64 = 5;
+
+/// Which samples a stone may serve as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Models learn from it.
+    Training,
+    /// No model ever trains on it.
+    Holdout,
+}
+
+/// The content of a diamond, price apart, as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DiamondHash([u8; 32]);
+
+impl DiamondHash {
+    /// The hash of `diamond`.
+    #[must_use]
+    pub fn of(diamond: &Diamond) -> Self {
+        Self(diamond_hasher(diamond).finalize().into())
+    }
+
+    /// The side that the first eight bytes decide.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        if self.bits().is_multiple_of(HOLDOUT_EVERY) { Side::Holdout } else { Side::Training }
+    }
+
+    fn bits(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// The content of a sample, price included: two samples with one hash are identical.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SampleHash(u128);
+
+impl SampleHash {
+    /// The hash of `sample`: the first 128 bits, enough for 10¹⁵ samples without a collision.
+    #[must_use]
+    pub fn of(sample: &Sample) -> Self {
+        let mut hasher = diamond_hasher(&sample.diamond);
+        hasher.update(sample.price.get().to_be_bytes());
+        let digest: [u8; 32] = hasher.finalize().into();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        Self(u128::from_be_bytes(first))
+    }
+}
+
+fn diamond_hasher(diamond: &Diamond) -> Sha256 {
+    let mut content = [0; 51];
+    let numbers = [
+        diamond.carat.get(),
+        diamond.depth.get(),
+        diamond.table.get(),
+        diamond.x.get(),
+        diamond.y.get(),
+        diamond.z.get(),
+    ];
+    for (slot, number) in content.chunks_exact_mut(8).zip(numbers) {
+        slot.copy_from_slice(&number.to_be_bytes());
+    }
+    content[48] = diamond.cut as u8;
+    content[49] = diamond.color as u8;
+    content[50] = diamond.clarity as u8;
+    Sha256::new_with_prefix(NAME).chain_update(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Carat, Clarity, Color, Cut, Millimeters, Percent, Price};
+    use proptest::prelude::*;
+
+    fn diamond(carat: f64) -> Diamond {
+        let millimeters = |value: f64| Millimeters::try_from(value).unwrap();
+        Diamond {
+            carat: Carat::try_from(carat).unwrap(),
+            cut: Cut::Ideal,
+            color: Color::H,
+            clarity: Clarity::SI2,
+            depth: Percent::try_from(62.0).unwrap(),
+            table: Percent::try_from(55.0).unwrap(),
+            x: millimeters(6.61),
+            y: millimeters(6.65),
+            z: millimeters(4.11),
+        }
+    }
+
+    fn sample(carat: f64, price: f64) -> Sample {
+        Sample { diamond: diamond(carat), price: Price::try_from(price).unwrap() }
+    }
+
+    #[test]
+    fn the_hash_is_pinned_for_ever() {
+        let hash = DiamondHash::of(&diamond(1.1));
+        insta::assert_snapshot!(hex::encode(hash.0));
+    }
+
+    #[test]
+    fn spelling_of_a_number_does_not_matter() {
+        let spelled = |text: &str| DiamondHash::of(&diamond(text.parse().unwrap()));
+        assert_eq!(spelled("1.10"), spelled("1.1e0"));
+    }
+
+    #[test]
+    fn one_in_five_is_held_out() {
+        let held_out = (1..=20_000)
+            .filter(|n| DiamondHash::of(&diamond(f64::from(*n) / 100.0)).side() == Side::Holdout)
+            .count();
+        assert!((3_800..=4_200).contains(&held_out), "{held_out} of 20,000");
+    }
+
+    proptest! {
+        #[test]
+        fn the_price_moves_no_stone_to_the_other_side(carat in 0.01..10.0, a in 1.0..1e5, b in 1.0..1e5) {
+            let (cheap, dear) = (sample(carat, a), sample(carat, b));
+            prop_assert_eq!(
+                DiamondHash::of(&cheap.diamond).side(),
+                DiamondHash::of(&dear.diamond).side()
+            );
+            prop_assert_eq!(a == b, SampleHash::of(&cheap) == SampleHash::of(&dear));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The closed list of model kinds.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A kind of model; each has a learner, a queue and an artifact form of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ModelKind {
+    /// Least squares on the logarithm of the price.
+    Linear,
+}
+
+/// A name that no kind of model has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a model kind; there are: linear")]
+pub struct UnknownKind(String);
+
+impl ModelKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[Self::Linear];
+
+    /// The name, as queues and tables write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+        }
+    }
+}
+
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for ModelKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        let kind = Self::ALL.iter().copied().find(|kind| kind.name() == text);
+        kind.ok_or_else(|| UnknownKind(text.to_owned()))
+    }
+}

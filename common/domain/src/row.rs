@@ -1,0 +1,240 @@
+//! The rules for one row of a data file: text in, a [`Sample`] or every fault out.
+
+use std::fmt;
+
+use crate::{Carat, Diamond, Millimeters, OutOfRange, Percent, Price, Sample};
+
+/// A column that every data file must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Column {
+    /// Weight in carats.
+    Carat,
+    /// Grade of the cut.
+    Cut,
+    /// Grade of the color.
+    Color,
+    /// Grade of the clarity.
+    Clarity,
+    /// Total depth in percent.
+    Depth,
+    /// Table in percent.
+    Table,
+    /// Price in US dollars.
+    Price,
+    /// Length in millimeters.
+    X,
+    /// Width in millimeters.
+    Y,
+    /// Height in millimeters.
+    Z,
+}
+
+impl Column {
+    /// Every column, in the order of [`RawRow`].
+    pub const ALL: [Self; 10] = [
+        Self::Carat,
+        Self::Cut,
+        Self::Color,
+        Self::Clarity,
+        Self::Depth,
+        Self::Table,
+        Self::Price,
+        Self::X,
+        Self::Y,
+        Self::Z,
+    ];
+
+    /// The name in a header.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Carat => "carat",
+            Self::Cut => "cut",
+            Self::Color => "color",
+            Self::Clarity => "clarity",
+            Self::Depth => "depth",
+            Self::Table => "table",
+            Self::Price => "price",
+            Self::X => "x",
+            Self::Y => "y",
+            Self::Z => "z",
+        }
+    }
+}
+
+/// The texts of one row, in the order of [`Column::ALL`].
+#[derive(Debug, Clone, Copy)]
+pub struct RawRow<'a>(pub [&'a str; 10]);
+
+/// What is wrong with one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Problem {
+    /// There is no text.
+    Missing,
+    /// The text is no number.
+    NotANumber,
+    /// The number is infinite or NaN.
+    NotFinite,
+    /// The number is zero or negative.
+    NotPositive,
+    /// The percentage is above 100.
+    AboveHundred,
+    /// The text is no grade.
+    UnknownGrade,
+}
+
+/// Why a row was rejected; the text is the same for every row with the same fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// A value is wrong.
+    Value(Column, Problem),
+    /// The row has another number of fields than the header.
+    FieldCount,
+    /// The row is not UTF-8 text.
+    NotUtf8,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (column, problem) = match self {
+            Self::Value(column, problem) => (column, problem),
+            Self::FieldCount => return f.write_str("the row has more or fewer fields than the header"),
+            Self::NotUtf8 => return f.write_str("the row is not UTF-8 text"),
+        };
+        let name = column.name();
+        match problem {
+            Problem::Missing => write!(f, "{name} is missing"),
+            Problem::NotANumber => write!(f, "{name} is not a number (decimals are written 1.5)"),
+            Problem::NotFinite => write!(f, "{name} must be a finite number"),
+            Problem::NotPositive => write!(f, "{name} must be greater than 0"),
+            Problem::AboveHundred => write!(f, "{name} must not be greater than 100"),
+            Problem::UnknownGrade => write!(f, "{name} must be one of {}", grades(*column).join(", ")),
+        }
+    }
+}
+
+fn grades(column: Column) -> &'static [&'static str] {
+    match column {
+        Column::Cut => crate::Cut::NAMES,
+        Column::Color => crate::Color::NAMES,
+        Column::Clarity => crate::Clarity::NAMES,
+        _ => &[],
+    }
+}
+
+/// Judges one row.
+///
+/// # Errors
+///
+/// Every fault the row has, in the order of the columns.
+pub fn judge(row: &RawRow<'_>) -> Result<Sample, Vec<Fault>> {
+    let [carat, cut, color, clarity, depth, table, price, x, y, z] = row.0;
+    let mut faults = Vec::new();
+    let carat = number::<Carat>(Column::Carat, carat, &mut faults);
+    let cut = grade(Column::Cut, cut, &mut faults);
+    let color = grade(Column::Color, color, &mut faults);
+    let clarity = grade(Column::Clarity, clarity, &mut faults);
+    let depth = number::<Percent>(Column::Depth, depth, &mut faults);
+    let table = number::<Percent>(Column::Table, table, &mut faults);
+    let price = number::<Price>(Column::Price, price, &mut faults);
+    let x = number::<Millimeters>(Column::X, x, &mut faults);
+    let y = number::<Millimeters>(Column::Y, y, &mut faults);
+    let z = number::<Millimeters>(Column::Z, z, &mut faults);
+    let sample = || {
+        let diamond = Diamond {
+            carat: carat?,
+            cut: cut?,
+            color: color?,
+            clarity: clarity?,
+            depth: depth?,
+            table: table?,
+            x: x?,
+            y: y?,
+            z: z?,
+        };
+        Some(Sample { diamond, price: price? })
+    };
+    sample().ok_or(faults)
+}
+
+fn number<T: TryFrom<f64, Error = OutOfRange>>(
+    column: Column,
+    text: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<T> {
+    let parsed = match text.trim() {
+        "" => Err(Problem::Missing),
+        text => text.parse::<f64>().map_err(|_| Problem::NotANumber),
+    };
+    let quantity = parsed.and_then(|value| T::try_from(value).map_err(Problem::from));
+    quantity.map_err(|problem| faults.push(Fault::Value(column, problem))).ok()
+}
+
+fn grade<T: std::str::FromStr>(column: Column, text: &str, faults: &mut Vec<Fault>) -> Option<T> {
+    let problem = if text.trim().is_empty() { Problem::Missing } else { Problem::UnknownGrade };
+    text.parse().map_err(|_| faults.push(Fault::Value(column, problem))).ok()
+}
+
+impl From<OutOfRange> for Problem {
+    fn from(reason: OutOfRange) -> Self {
+        match reason {
+            OutOfRange::NotFinite => Self::NotFinite,
+            OutOfRange::NotPositive => Self::NotPositive,
+            OutOfRange::AboveHundred => Self::AboveHundred,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    const GOOD: [&str; 10] =
+        ["1.1", "Ideal", "H", "SI2", "62.0", "55.0", "4733", "6.61", "6.65", "4.11"];
+
+    fn with(column: Column, text: &str) -> Result<Sample, Vec<Fault>> {
+        let mut row = GOOD;
+        let position = Column::ALL.iter().position(|c| *c == column).unwrap();
+        row[position] = text;
+        judge(&RawRow(row))
+    }
+
+    #[rstest]
+    #[case(Column::Price, "-1", "price must be greater than 0")]
+    #[case(Column::X, "0.0", "x must be greater than 0")]
+    #[case(Column::Carat, "", "carat is missing")]
+    #[case(Column::Carat, "1,1", "carat is not a number (decimals are written 1.5)")]
+    #[case(Column::Depth, "100.5", "depth must not be greater than 100")]
+    #[case(Column::Table, "inf", "table must be a finite number")]
+    #[case(Column::Z, "NaN", "z must be a finite number")]
+    #[case(Column::Cut, "Best", "cut must be one of Fair, Good, Very Good, Premium, Ideal")]
+    fn a_bad_value_is_named(#[case] column: Column, #[case] text: &str, #[case] reason: &str) {
+        let faults = with(column, text).unwrap_err();
+        assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [reason]);
+    }
+
+    #[test]
+    fn every_fault_of_a_row_is_told() {
+        let mut row = GOOD;
+        (row[0], row[6]) = ("x", "0");
+        assert_eq!(judge(&RawRow(row)).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn blanks_and_spelling_do_not_matter() {
+        assert_eq!(with(Column::Carat, " 1.10 "), judge(&RawRow(GOOD)));
+        assert_eq!(with(Column::Carat, "1.1e0"), judge(&RawRow(GOOD)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_either_a_sample_or_has_faults(texts in proptest::array::uniform10(".*")) {
+            let row = texts.each_ref().map(String::as_str);
+            if let Err(faults) = judge(&RawRow(row)) {
+                prop_assert!(!faults.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What the gate decided, and why.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ModelVersion;
+
+/// A model in a comparison, with its error on the common holdout.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Contender {
+    /// Which model.
+    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    pub version: ModelVersion,
+    /// Its mean absolute error, in US dollars.
+    pub mae: f64,
+}
+
+/// Champion's absolute error less challenger's, per sample: above zero, the challenger is better.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Difference {
+    /// The mean, in US dollars.
+    pub mean: f64,
+    /// Lower end of its 95 % bootstrap interval.
+    pub low: f64,
+    /// Upper end of its 95 % bootstrap interval.
+    pub high: f64,
+}
+
+/// One condition that a champion must meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// Whether it holds.
+    pub passed: bool,
+    /// The figures behind it.
+    pub detail: String,
+}
+
+/// The gate's decision on one challenger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Verdict {
+    /// Whether the challenger became champion.
+    pub promoted: bool,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The new model.
+    pub challenger: Contender,
+    /// The champion of that moment; null when there was none.
+    pub champion: Option<Contender>,
+    /// How they differ; null when there was no champion.
+    pub difference: Option<Difference>,
+    /// The conditions, each with its result.
+    pub checks: Vec<Check>,
+}

@@ -1,0 +1,220 @@
+//! The artifact: a model as plain JSON, the same bytes for the same model.
+//!
+//! It holds no time, no id and no code version. Floats are written in their shortest form that
+//! reads back exactly.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Predictor,
+    golden::{self, Golden},
+};
+
+/// The version of the format that is written, and the only one that is read.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// A model with its golden predictions: either just made, or loaded and checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Artifact {
+    format_version: u32,
+    predictor: Predictor,
+    golden: Vec<Golden>,
+}
+
+/// Why bytes are not used as a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// Not JSON, or not of the right shape, or its numbers or grades are impossible.
+    #[error("the artifact cannot be read")]
+    Malformed(#[source] serde_json::Error),
+    /// Written in another version of the format.
+    #[error("the artifact has format version {found}, and this program reads version {FORMAT_VERSION} only")]
+    FormatVersion {
+        /// The version that it names.
+        found: u32,
+    },
+    /// There is nothing to check its predictions by.
+    #[error("the artifact holds no golden predictions to check it by")]
+    NoGolden,
+    /// It predicts something else here than where it was made.
+    #[error(
+        "the artifact says {expected} US dollars for its golden diamond {position}, and predicts {predicted} here"
+    )]
+    Golden {
+        /// Place of the diamond in the artifact, from 0.
+        position: usize,
+        /// The price that the artifact holds, in US dollars.
+        expected: f64,
+        /// The price that it predicts, in US dollars.
+        predicted: f64,
+    },
+}
+
+/// The part of an artifact that every version of the format has.
+#[derive(Deserialize)]
+struct Versioned {
+    format_version: u32,
+}
+
+impl Artifact {
+    /// The artifact of `predictor`.
+    #[must_use]
+    pub fn new(predictor: Predictor) -> Self {
+        let golden = golden::of(&predictor);
+        Self {
+            format_version: FORMAT_VERSION,
+            predictor,
+            golden,
+        }
+    }
+
+    /// The artifact as JSON; byte-identical for the same model.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "no key of it is other than text, and nothing else fails in memory"
+    )]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("an artifact is plain data")
+    }
+
+    /// Reads an artifact and checks that it predicts what it says.
+    ///
+    /// # Errors
+    ///
+    /// Where `bytes` are no artifact of this [`FORMAT_VERSION`], its numbers are not finite or its
+    /// grades not known and unique, or a golden prediction differs in any bit.
+    pub fn load(bytes: &[u8]) -> Result<Self, ArtifactError> {
+        let found = serde_json::from_slice::<Versioned>(bytes)
+            .map_err(ArtifactError::Malformed)?
+            .format_version;
+        if found != FORMAT_VERSION {
+            return Err(ArtifactError::FormatVersion { found });
+        }
+        let artifact: Self = serde_json::from_slice(bytes).map_err(ArtifactError::Malformed)?;
+        artifact.check_golden()?;
+        Ok(artifact)
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn predictor(&self) -> &Predictor {
+        &self.predictor
+    }
+
+    /// The model, without its golden predictions.
+    #[must_use]
+    pub fn into_predictor(self) -> Predictor {
+        self.predictor
+    }
+
+    fn check_golden(&self) -> Result<(), ArtifactError> {
+        if self.golden.is_empty() {
+            return Err(ArtifactError::NoGolden);
+        }
+        for (position, golden) in self.golden.iter().enumerate() {
+            let (expected, predicted) = (golden.price, self.predictor.predict(&golden.diamond));
+            if predicted.to_bits() != expected.to_bits() {
+                return Err(ArtifactError::Golden {
+                    position,
+                    expected,
+                    predicted,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn artifact() -> Artifact {
+        Artifact::new(fixture::predictor(1.0))
+    }
+
+    fn changed(pointer: &str, value: Value) -> Vec<u8> {
+        let mut json: Value = serde_json::from_slice(&artifact().to_bytes()).unwrap();
+        *json.pointer_mut(pointer).unwrap() = value;
+        json.to_string().into_bytes()
+    }
+
+    #[test]
+    fn an_artifact_comes_back_from_its_bytes_exactly() {
+        let bytes = artifact().to_bytes();
+        let loaded = Artifact::load(&bytes).unwrap();
+        assert_eq!(loaded, artifact());
+        assert_eq!(loaded.to_bytes(), bytes);
+    }
+
+    #[test]
+    fn another_format_version_is_refused_by_name() {
+        let error = Artifact::load(br#"{"format_version":2,"tensors":[]}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the artifact has format version 2, and this program reads version 1 only"
+        );
+    }
+
+    #[test]
+    fn a_coefficient_changed_in_its_last_digit_is_noticed() {
+        let bytes = changed("/predictor/intercept", json!(1.000_000_000_000_002));
+        assert!(matches!(
+            Artifact::load(&bytes),
+            Err(ArtifactError::Golden { position: 0, .. })
+        ));
+    }
+
+    #[test]
+    fn an_artifact_without_golden_predictions_is_refused() {
+        assert!(matches!(
+            Artifact::load(&changed("/golden", json!([]))),
+            Err(ArtifactError::NoGolden)
+        ));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_refused() {
+        let error = Artifact::load(&changed("/predictor/kind", json!("oracle"))).unwrap_err();
+        let ArtifactError::Malformed(source) = error else {
+            panic!("{error}")
+        };
+        assert!(
+            source.to_string().starts_with("unknown variant `oracle`"),
+            "{source}"
+        );
+    }
+
+    #[test]
+    fn a_price_that_is_not_finite_is_refused() {
+        let bytes = Artifact::new(fixture::predictor(f64::MAX)).to_bytes();
+        assert!(matches!(Artifact::load(&bytes), Err(ArtifactError::Malformed(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn every_coefficient_survives_bit_for_bit(intercept in -50.0..50.0, effect in -1.0..1.0) {
+            let mut form = fixture::linear_form();
+            form.intercept = intercept;
+            form.cut.effects.insert(domain::Cut::Ideal, effect);
+            let artifact = Artifact::new(Predictor::Linear(form.try_into().unwrap()));
+            prop_assert_eq!(Artifact::load(&artifact.to_bytes()).unwrap(), artifact);
+        }
+
+        #[test]
+        fn no_bytes_make_loading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Artifact::load(&bytes).is_err());
+        }
+
+        #[test]
+        fn a_cut_off_artifact_is_refused(share in 0.0..1.0) {
+            let bytes = artifact().to_bytes();
+            let kept = (bytes.len() as f64 * share) as usize;
+            prop_assert!(Artifact::load(&bytes[..kept]).is_err());
+        }
+    }
+}

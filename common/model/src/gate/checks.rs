@@ -1,0 +1,142 @@
+//! The conditions that a champion must meet, whoever reigns.
+
+use domain::{metrics::Score, verdict::Check};
+
+use super::GateRules;
+use crate::{Predictor, golden};
+
+/// Checks a challenger with its score on the holdout (none where the holdout is empty).
+pub(super) fn all(challenger: &Predictor, score: Option<&Score>, rules: &GateRules) -> Vec<Check> {
+    vec![
+        has_samples(score),
+        finite_mae(score),
+        r2(score, rules.min_r2),
+        golden_prices(challenger),
+    ]
+}
+
+fn check(name: impl Into<String>, passed: bool, detail: String) -> Check {
+    Check {
+        name: name.into(),
+        passed,
+        detail,
+    }
+}
+
+fn has_samples(score: Option<&Score>) -> Check {
+    let n = score.map_or(0, |score| score.errors.n);
+    check("holdout has samples", n > 0, format!("{n} samples"))
+}
+
+fn finite_mae(score: Option<&Score>) -> Check {
+    let name = "holdout MAE is finite";
+    match score.map(|score| score.errors.mae) {
+        Some(mae) if mae < f64::MAX => check(name, true, super::reason::usd(mae)),
+        Some(_) => check(name, false, "an error is too large for a number".to_owned()),
+        None => check(name, false, "no samples".to_owned()),
+    }
+}
+
+fn r2(score: Option<&Score>, floor: f64) -> Check {
+    let name = format!("r2 at least {floor}");
+    match score.map(|score| score.errors.r2) {
+        Some(Some(r2)) => check(name, r2 >= floor, format!("r2 is {}", readable(r2))),
+        Some(None) => check(name, false, "the prices of the holdout do not vary".to_owned()),
+        None => check(name, false, "no samples".to_owned()),
+    }
+}
+
+/// Four decimals, unless the number is absurd.
+fn readable(r2: f64) -> String {
+    if r2 > -1e6 {
+        format!("{r2:.4}")
+    } else {
+        format!("{r2:.1e}")
+    }
+}
+
+fn golden_prices(challenger: &Predictor) -> Check {
+    let name = "prices of golden diamonds are finite and positive";
+    let golden = golden::of(challenger);
+    let bad = golden
+        .iter()
+        .filter(|golden| !(golden.price.is_finite() && golden.price > 0.0))
+        .count();
+    check(
+        name,
+        bad == 0,
+        format!("{} of {} are", golden.len() - bad, golden.len()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixture, linear::LinearForm, score};
+    use rstest::rstest;
+
+    const RULES: GateRules = GateRules {
+        min_gain: 0.0,
+        min_r2: 0.5,
+    };
+
+    fn failed(challenger: &Predictor, samples: usize, rules: &GateRules) -> Vec<String> {
+        let score = score(challenger, &fixture::samples(samples));
+        let checks = all(challenger, score.as_ref(), rules);
+        checks
+            .into_iter()
+            .filter(|check| !check.passed)
+            .map(|check| check.name)
+            .collect()
+    }
+
+    #[test]
+    fn a_good_model_passes_every_check() {
+        assert!(failed(&fixture::predictor(1.0), 200, &RULES).is_empty());
+    }
+
+    #[rstest]
+    #[case::overflow(1e3)]
+    #[case::underflow(-1e3)]
+    fn a_golden_price_that_no_stone_can_have_fails(#[case] intercept: f64) {
+        let form = LinearForm {
+            intercept,
+            ..fixture::linear_form()
+        };
+        let absurd = Predictor::Linear(form.try_into().unwrap());
+        let failed = failed(
+            &absurd,
+            200,
+            &GateRules {
+                min_r2: f64::MIN,
+                ..RULES
+            },
+        );
+        assert!(
+            failed.contains(&"prices of golden diamonds are finite and positive".to_owned()),
+            "{failed:?}"
+        );
+    }
+
+    #[test]
+    fn prices_that_do_not_vary_prove_nothing() {
+        assert_eq!(failed(&fixture::predictor(1.0), 1, &RULES), ["r2 at least 0.5"]);
+    }
+
+    #[test]
+    fn an_r2_exactly_at_the_floor_passes() {
+        let model = fixture::predictor(1.1);
+        let reached = score(&model, &fixture::samples(50)).unwrap().errors.r2.unwrap();
+        assert!(
+            failed(
+                &model,
+                50,
+                &GateRules {
+                    min_r2: reached,
+                    ..RULES
+                }
+            )
+            .is_empty()
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! The gate: whether a challenger becomes champion, and why.
+
+mod bootstrap;
+mod checks;
+mod reason;
+
+use domain::{
+    ModelVersion, Sample,
+    metrics::Score,
+    verdict::{Check, Contender, Difference, Verdict},
+};
+
+use crate::{Predictor, score};
+
+/// What a challenger must achieve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GateRules {
+    /// By more than how much its holdout MAE must be below the champion's, in US dollars; a
+    /// negative number counts as 0.
+    pub min_gain: f64,
+    /// The least R² on the holdout.
+    pub min_r2: f64,
+}
+
+/// The model that serves now.
+#[derive(Debug, Clone, Copy)]
+pub struct Champion<'a> {
+    /// Its version.
+    pub version: ModelVersion,
+    /// The model.
+    pub predictor: &'a Predictor,
+}
+
+/// A decision on a challenger that has no version yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    promoted: bool,
+    reason: String,
+    challenger_mae: f64,
+    champion: Option<Contender>,
+    difference: Option<Difference>,
+    checks: Vec<Check>,
+}
+
+impl Judgement {
+    /// Whether the challenger becomes champion.
+    #[must_use]
+    pub fn promoted(&self) -> bool {
+        self.promoted
+    }
+
+    /// The verdict, now that the challenger is model `version`.
+    #[must_use]
+    pub fn into_verdict(self, version: ModelVersion) -> Verdict {
+        Verdict {
+            promoted: self.promoted,
+            reason: self.reason,
+            challenger: Contender {
+                version,
+                mae: self.challenger_mae,
+            },
+            champion: self.champion,
+            difference: self.difference,
+            checks: self.checks,
+        }
+    }
+}
+
+/// Scores challenger and champion on the same `holdout` and decides between them.
+///
+/// The lower MAE wins, if it is lower by more than the rules ask for and every check passes;
+/// without a champion, the checks alone decide. The bootstrap interval of the difference is shown
+/// and decides nothing. A MAE that is not finite, or of no samples, is written as the largest
+/// number and never wins.
+#[must_use]
+pub fn judge(
+    challenger: &Predictor,
+    champion: Option<Champion<'_>>,
+    holdout: &[Sample],
+    rules: &GateRules,
+) -> Judgement {
+    let score = score(challenger, holdout);
+    let checks = checks::all(challenger, score.as_ref(), rules);
+    let challenger_mae = mae(score.as_ref());
+    let contender = champion.map(|champion| contender(champion, holdout));
+    let (promoted, reason) = reason::decide(
+        &checks,
+        challenger_mae,
+        contender.map(|contender| contender.mae),
+        rules,
+    );
+    Judgement {
+        promoted,
+        reason,
+        challenger_mae,
+        champion: contender,
+        difference: champion
+            .and_then(|champion| bootstrap::difference(champion.predictor, challenger, holdout)),
+        checks,
+    }
+}
+
+fn contender(champion: Champion<'_>, holdout: &[Sample]) -> Contender {
+    let score = score(champion.predictor, holdout);
+    Contender {
+        version: champion.version,
+        mae: mae(score.as_ref()),
+    }
+}
+
+fn mae(score: Option<&Score>) -> f64 {
+    score.map_or(f64::MAX, |score| score.errors.mae)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use proptest::prelude::*;
+
+    const RULES: GateRules = GateRules {
+        min_gain: 0.0,
+        min_r2: 0.0,
+    };
+
+    fn champion(predictor: &Predictor) -> Option<Champion<'_>> {
+        Some(Champion {
+            version: ModelVersion::FIRST,
+            predictor,
+        })
+    }
+
+    fn verdict(challenger: &Predictor, champion: Option<Champion<'_>>, rules: &GateRules) -> Verdict {
+        judge(challenger, champion, &fixture::samples(200), rules).into_verdict(ModelVersion::FIRST.next())
+    }
+
+    #[test]
+    fn a_verdict_tells_its_figures() {
+        let (better, worse) = (fixture::predictor(1.0), fixture::predictor(1.2));
+        let verdict = verdict(&better, champion(&worse), &RULES);
+        let figures = fixture::rounded(serde_json::to_value(verdict).unwrap());
+        insta::with_settings!({sort_maps => true}, { insta::assert_json_snapshot!(figures) });
+    }
+
+    #[test]
+    fn the_first_model_wins_if_its_checks_pass() {
+        let verdict = verdict(&fixture::predictor(1.0), None, &RULES);
+        assert!(verdict.promoted, "{}", verdict.reason);
+        assert!(verdict.reason.starts_with("first model"), "{}", verdict.reason);
+        assert_eq!((verdict.champion, verdict.difference), (None, None));
+    }
+
+    #[test]
+    fn a_model_below_the_floor_is_not_promoted_even_alone() {
+        let verdict = verdict(
+            &fixture::predictor(3.0),
+            None,
+            &GateRules { min_r2: 0.5, ..RULES },
+        );
+        assert!(!verdict.promoted);
+        assert!(verdict.reason.contains("r2 at least 0.5"), "{}", verdict.reason);
+    }
+
+    #[test]
+    fn a_model_below_the_floor_does_not_replace_a_worse_champion() {
+        let (bad, worse) = (fixture::predictor(3.0), fixture::predictor(5.0));
+        assert!(!verdict(&bad, champion(&worse), &GateRules { min_r2: 0.5, ..RULES }).promoted);
+    }
+
+    #[test]
+    fn an_empty_holdout_promotes_nobody() {
+        let judgement = judge(&fixture::predictor(1.0), None, &[], &RULES);
+        let verdict = judgement.into_verdict(ModelVersion::FIRST);
+        assert!(!verdict.promoted);
+        assert!(
+            verdict.reason.contains("holdout has samples"),
+            "{}",
+            verdict.reason
+        );
+    }
+
+    #[test]
+    fn an_error_that_is_not_finite_never_wins_and_can_be_stored() {
+        let absurd = fixture::predictor(f64::MAX);
+        let rules = GateRules {
+            min_r2: f64::MIN,
+            ..RULES
+        };
+        for champion in [None, champion(&absurd)] {
+            let verdict = verdict(&absurd, champion, &rules);
+            assert!(!verdict.promoted, "{}", verdict.reason);
+            let json = serde_json::to_string(&verdict).unwrap();
+            assert_eq!(serde_json::from_str::<Verdict>(&json).unwrap(), verdict);
+        }
+    }
+
+    #[test]
+    fn an_absurd_champion_is_replaced() {
+        let absurd = fixture::predictor(f64::MAX);
+        assert!(verdict(&fixture::predictor(1.0), champion(&absurd), &RULES).promoted);
+    }
+
+    #[test]
+    fn a_model_does_not_replace_its_equal() {
+        let model = fixture::predictor(1.0);
+        let verdict = verdict(&model, champion(&model), &RULES);
+        assert!(!verdict.promoted);
+        assert!(
+            verdict.reason.contains("equals the champion's"),
+            "{}",
+            verdict.reason
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_worse_mae_is_never_promoted(
+            (challenger, reigning) in (0.3..3.0, 0.3..3.0),
+            min_gain in prop_oneof![-1e3..1e3, Just(f64::NAN), Just(f64::NEG_INFINITY)],
+        ) {
+            let (challenger, reigning) = (fixture::predictor(challenger), fixture::predictor(reigning));
+            let rules = GateRules { min_gain, min_r2: f64::MIN };
+            let verdict = verdict(&challenger, champion(&reigning), &rules);
+            let gain = verdict.champion.unwrap().mae - verdict.challenger.mae;
+            prop_assert_eq!(verdict.promoted, gain > min_gain.max(0.0), "{}", verdict.reason);
+        }
+
+        #[test]
+        fn of_two_models_at_most_one_replaces_the_other((a, b) in (0.3..3.0, 0.3..3.0)) {
+            let (a, b) = (fixture::predictor(a), fixture::predictor(b));
+            let rules = GateRules { min_r2: f64::MIN, ..RULES };
+            prop_assert!(
+                !(verdict(&a, champion(&b), &rules).promoted && verdict(&b, champion(&a), &rules).promoted)
+            );
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Prices from features: predictors, the artifact format, scores, and the gate.
+//!
+//! Everything in here is pure: no I/O, no clock, no randomness but from a fixed seed, and no input
+//! makes it panic. What trains models (`learn`) is behind the feature `learners`, which only the
+//! trainer turns on; whoever serves a model compiles no numerics library.
+//!
+//! To add a kind of model: a variant of [`domain::ModelKind`] and of [`Predictor`], its data and
+//! prediction beside `linear`, its learner beside `learn::linear`; the compiler names the rest.
+
+pub mod artifact;
+#[cfg(test)]
+mod fixture;
+pub mod gate;
+mod golden;
+#[cfg(feature = "learners")]
+pub mod learn;
+pub mod linear;
+pub mod predict;
+mod quality;
+mod range;
+pub mod score;
+pub mod split;
+
+pub use artifact::{Artifact, ArtifactError};
+pub use predict::Predictor;
+pub use score::score;
+pub use split::{Split, split};

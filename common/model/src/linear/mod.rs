@@ -1,0 +1,154 @@
+//! The log-linear model: the logarithm of the price is a sum of effects.
+//!
+//! log price = intercept + carat · b₁ + x · b₂ + effect of cut + effect of color + effect of clarity
+//!
+//! This is the model of the xtream challenge's notebook (scikit-learn on `pandas.get_dummies`). The
+//! alphabetically first grade that training saw is each quality's reference, with effect 0.
+
+mod effects;
+mod form;
+
+use domain::{Carat, Clarity, Color, Cut, Millimeters, PartialDiamond};
+use serde::{Deserialize, Serialize};
+
+use crate::range::TrainedOn;
+use effects::GradeEffects;
+#[cfg(feature = "learners")]
+pub(crate) use form::LinearFault;
+pub(crate) use form::LinearForm;
+#[cfg(any(test, feature = "learners"))]
+pub(crate) use form::QualityForm;
+
+/// A log-linear model, its effects resolved for quick prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "LinearForm", into = "LinearForm")]
+pub struct LinearModel {
+    intercept: f64,
+    /// Per carat.
+    carat: f64,
+    /// Per millimeter of x.
+    x: f64,
+    cut: GradeEffects<Cut>,
+    color: GradeEffects<Color>,
+    clarity: GradeEffects<Clarity>,
+    missing_x: MissingX,
+    trained_on: TrainedOn,
+}
+
+/// Estimates x where it is not known: log x = intercept + `log_carat` · log carat, by least squares
+/// over the training samples. A stone's volume goes with the cube of x, so `log_carat` is near ⅓.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MissingX {
+    pub(crate) intercept: f64,
+    pub(crate) log_carat: f64,
+}
+
+impl MissingX {
+    /// In millimeters.
+    fn estimate(&self, carat: Carat) -> f64 {
+        (self.intercept + self.log_carat * carat.get().ln()).exp()
+    }
+}
+
+impl LinearModel {
+    /// The price of `diamond`, in US dollars.
+    #[must_use]
+    pub fn predict(&self, diamond: &PartialDiamond) -> f64 {
+        let x = diamond
+            .x
+            .map_or_else(|| self.missing_x.estimate(diamond.carat), Millimeters::get);
+        let log_price = self.intercept
+            + self.carat * diamond.carat.get()
+            + self.x * x
+            + self.cut.effect(diamond.cut)
+            + self.color.effect(diamond.color)
+            + self.clarity.effect(diamond.clarity);
+        log_price.exp()
+    }
+
+    /// The names of the features in which `diamond` is unlike every training sample. A missing x
+    /// is not unusual.
+    #[must_use]
+    pub fn unusual(&self, diamond: &PartialDiamond) -> Vec<&'static str> {
+        let usual = [
+            ("carat", self.trained_on.carat.contains(diamond.carat)),
+            ("cut", self.cut.saw(diamond.cut)),
+            ("color", self.color.saw(diamond.color)),
+            ("clarity", self.clarity.saw(diamond.clarity)),
+            ("x", diamond.x.is_none_or(|x| self.trained_on.x.contains(x))),
+        ];
+        usual
+            .into_iter()
+            .filter_map(|(feature, usual)| (!usual).then_some(feature))
+            .collect()
+    }
+
+    pub(crate) fn trained_on(&self) -> &TrainedOn {
+        &self.trained_on
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_prediction_equals_the_formula(diamond in fixture::partial_diamonds()) {
+            let form = fixture::linear_form();
+            let model = LinearModel::try_from(form.clone()).unwrap();
+            let carat = diamond.carat.get();
+            let x = match diamond.x {
+                Some(x) => x.get(),
+                None => (form.missing_x.intercept + form.missing_x.log_carat * carat.ln()).exp(),
+            };
+            let effect = |effects: Option<&f64>| effects.copied().unwrap_or(0.0);
+            let log_price = form.intercept + form.carat * carat + form.x * x
+                + effect(form.cut.effects.get(&diamond.cut))
+                + effect(form.color.effects.get(&diamond.color))
+                + effect(form.clarity.effects.get(&diamond.clarity));
+            prop_assert_eq!(model.predict(&diamond).to_bits(), log_price.exp().to_bits());
+        }
+    }
+
+    #[test]
+    fn what_training_saw_is_not_unusual() {
+        let model = fixture::linear_model();
+        let mut diamond = fixture::partial_diamond();
+        assert!(model.unusual(&diamond).is_empty());
+        diamond.x = None;
+        assert!(model.unusual(&diamond).is_empty());
+    }
+
+    #[test]
+    fn what_training_never_saw_is_named() {
+        let diamond = PartialDiamond {
+            carat: Carat::try_from(7.0).unwrap(),
+            cut: Cut::Premium,
+            color: Color::J,
+            clarity: Clarity::IF,
+            x: Some(Millimeters::try_from(0.5).unwrap()),
+            ..fixture::partial_diamond()
+        };
+        assert_eq!(
+            fixture::linear_model().unusual(&diamond),
+            ["carat", "cut", "color", "clarity", "x"]
+        );
+    }
+
+    #[test]
+    fn a_grade_that_training_never_saw_has_no_effect() {
+        let model = fixture::linear_model();
+        let reference = PartialDiamond {
+            cut: Cut::Fair,
+            ..fixture::partial_diamond()
+        };
+        let unseen = PartialDiamond {
+            cut: Cut::Premium,
+            ..reference
+        };
+        assert_eq!(model.predict(&unseen), model.predict(&reference));
+    }
+}

@@ -1,0 +1,66 @@
+//! Training samples and holdout.
+
+use domain::{DiamondHash, Sample, Side};
+
+/// Samples by side, each in the order they came in.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Split {
+    /// What models learn from.
+    pub training: Vec<Sample>,
+    /// What no model ever trains on.
+    pub holdout: Vec<Sample>,
+}
+
+/// Puts each sample on the side that its diamond's hash decides, whatever its price.
+#[must_use]
+pub fn split(samples: &[Sample]) -> Split {
+    let is_training = |sample: &Sample| DiamondHash::of(&sample.diamond).side() == Side::Training;
+    let (training, holdout) = samples.iter().copied().partition(is_training);
+    Split { training, holdout }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use domain::Price;
+    use proptest::prelude::*;
+
+    /// A few stones, each sold more than once.
+    fn sales() -> impl Strategy<Value = Vec<Sample>> {
+        let sale = (0_usize..30, 1.0..20_000.0).prop_map(|(stone, price)| Sample {
+            price: Price::try_from(price).unwrap(),
+            ..fixture::samples(30)[stone]
+        });
+        proptest::collection::vec(sale, 0..100)
+    }
+
+    proptest! {
+        #[test]
+        fn no_diamond_is_on_two_sides(sales in sales()) {
+            let Split { training, holdout } = split(&sales);
+            for sample in &training {
+                prop_assert!(holdout.iter().all(|other| other.diamond != sample.diamond));
+            }
+        }
+
+        #[test]
+        fn no_sample_is_lost_and_none_changes_place(sales in sales()) {
+            let Split { training, holdout } = split(&sales);
+            prop_assert_eq!(training.len() + holdout.len(), sales.len());
+            let mut sides = (training.into_iter().peekable(), holdout.into_iter().peekable());
+            for sale in sales {
+                let next = sides.0.next_if_eq(&sale).or_else(|| sides.1.next_if_eq(&sale));
+                prop_assert_eq!(next, Some(sale));
+            }
+        }
+
+        #[test]
+        fn more_samples_move_none_to_the_other_side(sales in sales(), kept in 0_usize..100) {
+            let before = split(&sales[..kept.min(sales.len())]);
+            let after = split(&sales);
+            prop_assert!(after.training.starts_with(&before.training));
+            prop_assert!(after.holdout.starts_with(&before.holdout));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Black-box tests of the crate, one binary.
+
+#[cfg(test)]
+mod parity;

@@ -1,0 +1,89 @@
+//! What the types do not say: ranges and forms.
+
+use std::{collections::BTreeSet, fmt::Display, ops::RangeInclusive};
+
+use secrecy::{ExposeSecret, SecretString};
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::{Config, SettingError};
+
+type Check = Result<(), SettingError>;
+
+/// Checks everything, in the order of `config/default.toml`; the first mistake is the one reported.
+pub(super) fn check(config: &Config) -> Check {
+    address("postgres.url", &config.postgres.url, &["postgres", "postgresql"])?;
+    within(
+        "postgres.max_connections",
+        config.postgres.max_connections,
+        1..=1000,
+    )?;
+    address("rabbitmq.url", &config.rabbitmq.url, &["amqp", "amqps"])?;
+    within(
+        "ingest.max_rejected_share",
+        config.ingest.max_rejected_share,
+        0.0..=1.0,
+    )?;
+    within("trainer.max_attempts", config.trainer.max_attempts, 1..=1000)?;
+    within("trainer.min_rows", config.trainer.min_rows, 1..=u64::MAX)?;
+    kinds(&config.training.kinds)?;
+    // The seed becomes a `bigint` in Postgres.
+    within("training.seed", config.training.seed, 0..=i64::MAX as u64)?;
+    within("promotion.min_gain", config.promotion.min_gain, 0.0..=1.0)?;
+    within("promotion.min_r2", config.promotion.min_r2, f64::MIN..=1.0)?;
+    within(
+        "api.body_limit_bytes",
+        config.api.body_limit_bytes,
+        1024..=1024 * 1024 * 1024,
+    )?;
+    directives("telemetry.log", &config.telemetry.log)
+}
+
+/// NaN is within no range.
+fn within<T: PartialOrd + Display>(name: &str, value: T, range: RangeInclusive<T>) -> Check {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let reason = format!("{value} is not within {} to {}", range.start(), range.end());
+    Err(SettingError::wrong(name, reason))
+}
+
+/// A server's URL; the value itself is never repeated.
+fn address(name: &str, url: &SecretString, schemes: &[&str]) -> Check {
+    let parsed = Url::parse(url.expose_secret());
+    let good = parsed.is_ok_and(|url| schemes.contains(&url.scheme()) && url.has_host());
+    let expected = || {
+        format!(
+            "it is not a URL of the form {}://USER:PASSWORD@HOST:PORT/NAME",
+            schemes[0]
+        )
+    };
+    good.then_some(())
+        .ok_or_else(|| SettingError::wrong(name, expected()))
+}
+
+fn kinds(kinds: &[String]) -> Check {
+    let wrong = |reason: String| Err(SettingError::wrong("training.kinds", reason));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if let Some(kind) = kinds
+        .iter()
+        .find(|kind| kind.is_empty() || kind.len() > 50 || !kind.chars().all(plain))
+    {
+        return wrong(format!("{kind:?} is not the name of a model kind"));
+    }
+    match kinds.iter().collect::<BTreeSet<_>>().len() {
+        0 => wrong("it names no model kind".to_owned()),
+        distinct if distinct < kinds.len() => wrong("it names a model kind twice".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn directives(name: &str, text: &str) -> Check {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(SettingError::wrong(
+            name,
+            format!("{text:?} is no log filter: {error}"),
+        )),
+    }
+}

@@ -1,0 +1,175 @@
+//! The settings as data; the documentation of each is in `config/default.toml`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use super::values::{absolute_path, comma_separated, milliseconds, store_url};
+
+/// All settings of all services; each service uses its own sections and the shared ones.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The database.
+    pub postgres: Postgres,
+    /// The broker.
+    pub rabbitmq: RabbitMq,
+    /// The object store.
+    pub store: Store,
+    /// The inbox service.
+    pub ingest: Ingest,
+    /// The training worker.
+    pub trainer: Trainer,
+    /// What is trained.
+    pub training: Training,
+    /// When a challenger becomes champion.
+    pub promotion: Promotion,
+    /// The REST API.
+    pub api: Api,
+    /// The outbox relay.
+    pub relay: Relay,
+    /// Stopping.
+    pub service: Service,
+    /// Logging.
+    pub telemetry: Telemetry,
+}
+
+/// The database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Postgres {
+    /// `postgres://…`, with the password.
+    pub url: SecretString,
+    /// Connections of one service at most.
+    pub max_connections: u32,
+}
+
+/// The broker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RabbitMq {
+    /// `amqp://…` or `amqps://…`, with the password and the vhost.
+    pub url: SecretString,
+}
+
+/// The object store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Where it is; a folder in the settings is an absolute `file://` URL here.
+    #[serde(deserialize_with = "store_url")]
+    pub url: Url,
+}
+
+/// The inbox service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    /// The folder where files are dropped, absolute.
+    #[serde(deserialize_with = "absolute_path")]
+    pub inbox: PathBuf,
+    /// Where the probes listen.
+    pub listen: SocketAddr,
+    /// How long a file must have been still (`settle_ms`).
+    #[serde(rename = "settle_ms", deserialize_with = "milliseconds")]
+    pub settle: Duration,
+    /// How often the inbox is looked through (`scan_interval_ms`).
+    #[serde(rename = "scan_interval_ms", deserialize_with = "milliseconds")]
+    pub scan_interval: Duration,
+    /// A file with a larger share of bad rows is rejected whole, 0 to 1.
+    pub max_rejected_share: f64,
+}
+
+/// The training worker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trainer {
+    /// Where the probes listen.
+    pub listen: SocketAddr,
+    /// How long a run belongs to a silent trainer (`lease_ms`).
+    #[serde(rename = "lease_ms", deserialize_with = "milliseconds")]
+    pub lease: Duration,
+    /// Tries of one run before it is given up.
+    pub max_attempts: u32,
+    /// How often missing runs are looked for (`sweep_interval_ms`).
+    #[serde(rename = "sweep_interval_ms", deserialize_with = "milliseconds")]
+    pub sweep_interval: Duration,
+    /// A dataset version with fewer samples is not trained on.
+    pub min_rows: u64,
+}
+
+/// What is trained.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// The model kinds that are switched on, at least one, each once.
+    #[serde(deserialize_with = "comma_separated")]
+    pub kinds: Vec<String>,
+    /// The seed of every run.
+    pub seed: u64,
+}
+
+/// When a challenger becomes champion.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Promotion {
+    /// How much lower its mean absolute error must be, as a share of the champion's, 0 to 1.
+    pub min_gain: f64,
+    /// Its R² on the holdout, at least.
+    pub min_r2: f64,
+}
+
+/// The REST API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The largest request body, in bytes.
+    pub body_limit_bytes: usize,
+    /// How often the champion is looked up in Postgres (`reconcile_interval_ms`).
+    #[serde(rename = "reconcile_interval_ms", deserialize_with = "milliseconds")]
+    pub reconcile_interval: Duration,
+}
+
+/// The outbox relay.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relay {
+    /// How often the outbox is looked through (`poll_interval_ms`).
+    #[serde(rename = "poll_interval_ms", deserialize_with = "milliseconds")]
+    pub poll_interval: Duration,
+}
+
+/// Stopping.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// How long work in hand may take after SIGTERM (`drain_timeout_ms`).
+    #[serde(rename = "drain_timeout_ms", deserialize_with = "milliseconds")]
+    pub drain_timeout: Duration,
+}
+
+/// Logging.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Directives as in `RUST_LOG`.
+    pub log: String,
+    /// How log lines look.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

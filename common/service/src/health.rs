@@ -1,0 +1,220 @@
+//! How a service is, part by part.
+//!
+//! Whoever owns a connection or a task holds a [`Component`] and tells how it is; `/readyz` shows all of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::clock::Clock;
+
+/// Whether a service can work without a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It cannot: while this is down, the service is not ready (503).
+    Essential,
+    /// It can, with less: the service is ready but degraded (200).
+    Useful,
+}
+
+/// All parts of a service; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Health {
+    clock: Clock,
+    parts: Arc<Mutex<BTreeMap<&'static str, Part>>>,
+}
+
+#[derive(Debug)]
+struct Part {
+    need: Need,
+    condition: Condition,
+}
+
+/// One part, told about by its owner; cheap to clone. It is down ("starting") until told otherwise.
+#[derive(Clone, Debug)]
+pub struct Component {
+    name: &'static str,
+    health: Health,
+}
+
+/// The whole, as `/readyz` says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// The worst that matters.
+    pub status: Status,
+    /// By name.
+    pub components: BTreeMap<&'static str, Condition>,
+}
+
+/// Whether a service works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// All parts are up.
+    Ready,
+    /// It works, but some part does not, or not fully.
+    Degraded,
+    /// An essential part is down.
+    Unavailable,
+}
+
+/// How one part is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// Up, degraded or down.
+    pub state: State,
+    /// Why, unless it is up.
+    pub detail: Option<String>,
+    /// Since when it has been in this state.
+    pub since: DateTime<Utc>,
+}
+
+/// Up, degraded or down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It works.
+    Up,
+    /// It works with less than it should.
+    Degraded,
+    /// It does not work.
+    Down,
+}
+
+impl Health {
+    /// No parts yet.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            parts: Arc::default(),
+        }
+    }
+
+    /// Adds a part, down until its owner says otherwise.
+    pub fn component(&self, name: &'static str, need: Need) -> Component {
+        let condition = Condition {
+            state: State::Down,
+            detail: Some("starting".to_owned()),
+            since: self.clock.now(),
+        };
+        self.lock().insert(name, Part { need, condition });
+        Component {
+            name,
+            health: self.clone(),
+        }
+    }
+
+    /// How everything is now.
+    pub fn snapshot(&self) -> Snapshot {
+        let parts = self.lock();
+        let components = parts
+            .iter()
+            .map(|(name, part)| (*name, part.condition.clone()))
+            .collect();
+        Snapshot {
+            status: status(parts.values()),
+            components,
+        }
+    }
+
+    /// A panic while it was locked leaves it whole: parts are replaced, not changed in steps.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Part>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn status<'a>(parts: impl Iterator<Item = &'a Part>) -> Status {
+    let severity = |part: &Part| match (part.condition.state, part.need) {
+        (State::Up, _) => Status::Ready,
+        (State::Down, Need::Essential) => Status::Unavailable,
+        (State::Down | State::Degraded, _) => Status::Degraded,
+    };
+    parts
+        .map(severity)
+        .max_by_key(|status| *status as u8)
+        .unwrap_or(Status::Ready)
+}
+
+impl Component {
+    /// It works.
+    pub fn up(&self) {
+        self.set(State::Up, None);
+    }
+
+    /// It works with less than it should.
+    pub fn degraded(&self, reason: impl Into<String>) {
+        self.set(State::Degraded, Some(reason.into()));
+    }
+
+    /// It does not work.
+    pub fn down(&self, reason: impl Into<String>) {
+        self.set(State::Down, Some(reason.into()));
+    }
+
+    fn set(&self, state: State, detail: Option<String>) {
+        let up = f64::from(u8::from(state == State::Up));
+        metrics::gauge!("component_up", "component" => self.name).set(up);
+        let now = self.health.clock.now();
+        if let Some(part) = self.health.lock().get_mut(self.name) {
+            let since = if part.condition.state == state {
+                part.condition.since
+            } else {
+                now
+            };
+            part.condition = Condition { state, detail, since };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A clock that is a second later each time.
+    fn ticking() -> Clock {
+        let seconds = AtomicI64::new(0);
+        Clock::from_fn(move || DateTime::from_timestamp(seconds.fetch_add(1, Ordering::SeqCst), 0).unwrap())
+    }
+
+    #[test]
+    fn a_service_is_unavailable_until_its_essential_parts_are_up() {
+        let health = Health::new(ticking());
+        assert_eq!(health.snapshot().status, Status::Ready);
+        let (model, broker) = (
+            health.component("model", Need::Essential),
+            health.component("broker", Need::Useful),
+        );
+        assert_eq!(health.snapshot().status, Status::Unavailable);
+        model.up();
+        assert_eq!(health.snapshot().status, Status::Degraded, "the broker is down");
+        broker.up();
+        assert_eq!(health.snapshot().status, Status::Ready);
+        model.degraded("old");
+        assert_eq!(health.snapshot().status, Status::Degraded);
+        model.down("bad");
+        assert_eq!(health.snapshot().status, Status::Unavailable);
+    }
+
+    #[test]
+    fn the_snapshot_says_why_and_since_when() {
+        let health = Health::new(ticking());
+        let postgres = health.component("postgres", Need::Useful);
+        postgres.down("refused");
+        postgres.down("timed out");
+        let expected = json!({"status": "degraded", "components": {"postgres":
+            {"state": "down", "detail": "timed out", "since": "1970-01-01T00:00:00Z"}}});
+        assert_eq!(serde_json::to_value(health.snapshot()).unwrap(), expected);
+        postgres.up();
+        let expected = json!({"status": "ready", "components": {"postgres":
+            {"state": "up", "detail": null, "since": "1970-01-01T00:00:03Z"}}});
+        assert_eq!(serde_json::to_value(health.snapshot()).unwrap(), expected);
+    }
+}

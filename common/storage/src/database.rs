@@ -1,0 +1,96 @@
+//! The connection to Postgres.
+
+use std::time::Duration;
+
+use migrations::{Migrator, MigratorTrait as _};
+use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::StorageError;
+
+/// How long to wait for a connection before Postgres counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A process that freezes inside a transaction must not hold its locks for ever.
+const IDLE_IN_TRANSACTION_MS: &str = "15000";
+
+/// How to reach Postgres.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    pub url: SecretString,
+    /// The most connections to open.
+    pub max_connections: u32,
+    /// The name that `pg_stat_activity` shows.
+    pub application: String,
+}
+
+/// Postgres; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pub(crate) connection: DatabaseConnection,
+}
+
+impl Database {
+    /// Connects, and checks that the schema is this program's.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] when Postgres does not answer, [`StorageError::Behind`] when
+    /// migrations are missing.
+    pub async fn connect(settings: &DatabaseSettings) -> Result<Self, StorageError> {
+        let mut options = ConnectOptions::new(settings.url.expose_secret());
+        let application = settings.application.clone();
+        options
+            .max_connections(settings.max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_timeout(ACQUIRE_TIMEOUT)
+            .sqlx_logging(false)
+            .map_sqlx_postgres_opts(move |options| {
+                options
+                    .application_name(&application)
+                    .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MS)])
+            });
+        let connection = sea_orm::Database::connect(options).await?;
+        let database = Self { connection };
+        database.check_schema().await?;
+        Ok(database)
+    }
+
+    /// Whether Postgres answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] when it does not.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        Ok(self.connection.ping().await?)
+    }
+
+    async fn check_schema(&self) -> Result<(), StorageError> {
+        let applied = self.applied_migrations().await?;
+        let pending: Vec<_> = Migrator::migrations()
+            .iter()
+            .map(|migration| migration.name().to_owned())
+            .filter(|name| !applied.contains(name))
+            .collect();
+        if pending.is_empty() { Ok(()) } else { Err(StorageError::Behind { pending }) }
+    }
+
+    async fn applied_migrations(&self) -> Result<Vec<String>, StorageError> {
+        let exists = "SELECT to_regclass('seaql_migrations') IS NOT NULL AS found";
+        let exists = Statement::from_string(DbBackend::Postgres, exists);
+        let row = self.connection.query_one_raw(exists).await?;
+        let found = row.map(|row| row.try_get::<bool>("", "found")).transpose()?;
+        if found != Some(true) {
+            return Ok(Vec::new());
+        }
+        let names = Statement::from_string(DbBackend::Postgres, "SELECT version FROM seaql_migrations");
+        let rows = self.connection.query_all_raw(names).await?;
+        Ok(rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?)
+    }
+}
+
+/// A statement with `$1`-style parameters.
+pub(crate) fn sql<V: IntoIterator<Item = sea_orm::Value>>(text: &str, values: V) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, text, values)
+}

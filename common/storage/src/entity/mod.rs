@@ -1,0 +1,9 @@
+//! The tables as sea-orm sees them; nothing outside this crate does.
+
+pub(crate) mod data_file;
+pub(crate) mod dataset;
+pub(crate) mod event;
+pub(crate) mod model;
+pub(crate) mod promotion;
+pub(crate) mod traffic;
+pub(crate) mod training_run;

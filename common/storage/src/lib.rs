@@ -1,0 +1,28 @@
+//! Where everything is kept: Postgres for the truth, the object store for the bytes.
+//!
+//! The only crate, with `migrations`, that knows sea-orm. Its entities are private; queries take
+//! and return domain types. A change of state and the events that tell of it are one transaction
+//! ([`outbox`]); bytes are written and synced before a row names them, and verified at every read
+//! ([`store`]).
+
+pub mod batch;
+mod clock;
+pub mod data_files;
+mod database;
+pub mod datasets;
+mod entity;
+mod error;
+pub mod intake;
+pub mod models;
+pub mod outbox;
+mod page;
+pub mod run_claim;
+pub mod run_finish;
+pub mod runs;
+pub mod store;
+pub mod traffic;
+
+pub use database::{Database, DatabaseSettings};
+pub use error::StorageError;
+pub use page::{Page, PageRequest};
+pub use store::Store;

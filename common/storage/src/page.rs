@@ -1,0 +1,38 @@
+//! Lists, a page at a time.
+
+use crate::StorageError;
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// The most items to return.
+    pub limit: u64,
+    /// Where the page before ended: its `next_cursor`.
+    pub cursor: Option<String>,
+}
+
+/// A part of a list, newest first.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// What to ask for the next part; none at the end.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of rows that were read one more than `limit` at the most.
+    pub(crate) fn of<R>(
+        mut rows: Vec<R>,
+        limit: u64,
+        cursor: impl Fn(&R) -> String,
+        convert: impl Fn(R) -> Result<T, StorageError>,
+    ) -> Result<Self, StorageError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = rows.last().filter(|_| more).map(cursor);
+        let items = rows.into_iter().map(convert).collect::<Result<_, _>>()?;
+        Ok(Self { items, next_cursor })
+    }
+}

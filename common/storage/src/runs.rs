@@ -1,0 +1,78 @@
+//! Reading training runs.
+
+use domain::{DatasetVersion, ModelVersion, run::TrainingRun};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, JsonValue, prelude::ChronoDateTimeUtc};
+use uuid::Uuid;
+
+use crate::{Database, Page, PageRequest, StorageError, database::sql};
+
+const SELECT: &str = "SELECT r.id, r.kind, r.dataset_version, r.seed, r.status, r.attempts, r.parameters, \
+    r.metrics, r.error, r.log, r.started_at, r.finished_at, m.version AS model_version \
+    FROM training_runs r LEFT JOIN models m ON m.run_id = r.id";
+
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    id: Uuid,
+    kind: String,
+    dataset_version: i64,
+    seed: i64,
+    status: String,
+    attempts: i32,
+    parameters: Option<JsonValue>,
+    metrics: Option<JsonValue>,
+    error: Option<String>,
+    log: Vec<String>,
+    started_at: ChronoDateTimeUtc,
+    finished_at: Option<ChronoDateTimeUtc>,
+    model_version: Option<i64>,
+}
+
+impl Database {
+    /// One training run.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not answer.
+    pub async fn run(&self, id: Uuid) -> Result<Option<TrainingRun>, StorageError> {
+        let statement = sql(&format!("{SELECT} WHERE r.id = $1"), [id.into()]);
+        let row = self.connection.query_one_raw(statement).await?;
+        row.map(|row| to_domain(Row::from_query_result(&row, "")?)).transpose()
+    }
+
+    /// Training runs, the last started first.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not answer.
+    pub async fn runs(&self, page: &PageRequest) -> Result<Page<TrainingRun>, StorageError> {
+        let after = page.cursor.as_deref().and_then(|cursor| Uuid::parse_str(cursor).ok());
+        let text = format!(
+            "{SELECT} WHERE $1::uuid IS NULL OR (r.started_at, r.id) < \
+             (SELECT started_at, id FROM training_runs WHERE id = $1) \
+             ORDER BY r.started_at DESC, r.id DESC LIMIT $2"
+        );
+        let limit = (page.limit + 1).cast_signed();
+        let rows = self.connection.query_all_raw(sql(&text, [after.into(), limit.into()])).await?;
+        let rows = rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+        Page::of(rows, page.limit, |row| row.id.to_string(), to_domain)
+    }
+}
+
+fn to_domain(row: Row) -> Result<TrainingRun, StorageError> {
+    let bad = |reason: &dyn ToString| StorageError::bad_row("training_runs", reason.to_string());
+    Ok(TrainingRun {
+        id: row.id,
+        kind: row.kind.parse().map_err(|e| bad(&e))?,
+        dataset_version: DatasetVersion::try_from(row.dataset_version).map_err(|e| bad(&e))?,
+        status: row.status.parse().map_err(|e| bad(&e))?,
+        seed: u64::try_from(row.seed).map_err(|e| bad(&e))?,
+        attempts: u32::try_from(row.attempts).map_err(|e| bad(&e))?,
+        parameters: row.parameters,
+        metrics: row.metrics.map(serde_json::from_value).transpose().map_err(|e| bad(&e))?,
+        error: row.error,
+        log: row.log,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        model_version: row.model_version.map(ModelVersion::try_from).transpose().map_err(|e| bad(&e))?,
+    })
+}

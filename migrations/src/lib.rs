@@ -1,0 +1,36 @@
+//! The database's schema, one file a migration, with the constraints that make the invariants
+//! true in the database itself: whatever a service does wrong, Postgres refuses it.
+
+mod m0001_rules;
+mod m0002_datasets;
+mod m0003_data_files;
+mod m0004_training_runs;
+mod m0005_models;
+mod m0006_promotions;
+mod m0007_events;
+mod m0008_traffic;
+mod m0009_api_keys;
+
+use sea_orm_migration::prelude::*;
+
+pub use sea_orm_migration::MigratorTrait;
+
+/// Every migration, in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_rules::Migration),
+            Box::new(m0002_datasets::Migration),
+            Box::new(m0003_data_files::Migration),
+            Box::new(m0004_training_runs::Migration),
+            Box::new(m0005_models::Migration),
+            Box::new(m0006_promotions::Migration),
+            Box::new(m0007_events::Migration),
+            Box::new(m0008_traffic::Migration),
+            Box::new(m0009_api_keys::Migration),
+        ]
+    }
+}

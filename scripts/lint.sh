@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Format, lints, docs, dependency directions, scripts. Each step prints a headline and its seconds.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+check_scripts() {
+  local script scripts=(.ci/run scripts/*.sh)
+  for script in "${scripts[@]}"; do bash -n "$script" || return 1; done
+  python3 - scripts/*.py <<'PYTHON' || return 1
+import ast, pathlib, sys
+for name in sys.argv[1:]:
+    ast.parse(pathlib.Path(name).read_text(), name)
+PYTHON
+  if command -v shellcheck >/dev/null; then
+    shellcheck -x "${scripts[@]}"
+  else
+    say "shellcheck is not installed, so only the syntax was checked"
+  fi
+}
+
+cd "$ROOT"
+step "scripts" check_scripts
+step "format" cargo fmt --all --check
+step "dependency directions" scripts/check-dependencies.sh
+step "clippy" cargo clippy --release --locked --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" step "docs" cargo doc --release --no-deps --locked --workspace
