@@ -94,10 +94,14 @@ impl SettingError {
                     reason: format!("there is no such setting{known}"),
                 }
             }
-            None => Self::Wrong {
-                name,
-                reason: message.to_owned(),
-            },
+            None => {
+                let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
+                let reason = match is_secret(&name) {
+                    true => format!("expected {}", expected.unwrap_or("something else")),
+                    false => message.to_owned(),
+                };
+                Self::Wrong { name, reason }
+            }
         }
     }
 }

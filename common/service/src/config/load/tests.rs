@@ -12,9 +12,12 @@ const URLS: [(&str, &str); 2] = [
     ("LAPIDARY__RABBITMQ__URL", "amqp://u:sesame@mq/lapidary"),
 ];
 
+/// The two URLs and these variables; one that sets a URL's whole section replaces that URL.
 fn environment(variables: &[(&str, &str)]) -> Environment {
+    let replaced = |url: &str| variables.iter().any(|(name, _)| url.starts_with(name));
+    let urls = URLS.iter().filter(|(name, _)| !replaced(name));
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Environment::default().source(Some(URLS.iter().chain(variables).map(own).collect()))
+    Environment::default().source(Some(urls.chain(variables).map(own).collect()))
 }
 
 fn with(variables: &[(&str, &str)]) -> Result<Config, SettingError> {
@@ -84,68 +87,71 @@ fn a_store_url_is_taken_as_it_is() {
     assert_eq!(config.store.url.as_str(), "s3://bucket/prefix");
 }
 
+/// Variable, value, the setting's name and a part of the reason.
+const WRONG: [(&str, &str, &str, &str); 13] = [
+    ("LAPIDARY__TRAINER__LEASE_MS", "soon", "trainer.lease_ms", "soon"),
+    (
+        "LAPIDARY__TRAINER__LEASE_MS",
+        "0",
+        "trainer.lease_ms",
+        "within 1 to",
+    ),
+    (
+        "LAPIDARY__API__LISTEN",
+        "everywhere",
+        "api.listen",
+        "socket address",
+    ),
+    (
+        "LAPIDARY__INGEST__MAX_REJECTED_SHARE",
+        "1.5",
+        "ingest.max_rejected_share",
+        "within 0 to 1",
+    ),
+    (
+        "LAPIDARY__INGEST__MAX_REJECTED_SHARE",
+        "NaN",
+        "ingest.max_rejected_share",
+        "within 0 to 1",
+    ),
+    (
+        "LAPIDARY__POSTGRES__MAX_CONNECTIONS",
+        "0",
+        "postgres.max_connections",
+        "within 1 to 1000",
+    ),
+    (
+        "LAPIDARY__POSTGRES__MAX_CONNECTIONS",
+        "-1",
+        "postgres.max_connections",
+        "expected",
+    ),
+    (
+        "LAPIDARY__TRAINING__KINDS",
+        "linear,,xgboost",
+        "training.kinds",
+        "\"\"",
+    ),
+    (
+        "LAPIDARY__TRAINING__KINDS",
+        "linear,linear",
+        "training.kinds",
+        "twice",
+    ),
+    ("LAPIDARY__PROMOTION__MIN_R2", "2", "promotion.min_r2", "to 1"),
+    ("LAPIDARY__TELEMETRY__FORMAT", "xml", "telemetry.format", "xml"),
+    (
+        "LAPIDARY__TELEMETRY__LOG",
+        "api=loudest",
+        "telemetry.log",
+        "loudest",
+    ),
+    ("LAPIDARY__STORE__URL", "s3://[", "store.url", "no URL"),
+];
+
 #[test]
 fn a_wrong_value_is_named_with_its_variable_and_the_reason() {
-    for (variable, value, name, reason) in [
-        ("LAPIDARY__TRAINER__LEASE_MS", "soon", "trainer.lease_ms", "soon"),
-        (
-            "LAPIDARY__TRAINER__LEASE_MS",
-            "0",
-            "trainer.lease_ms",
-            "within 1 to",
-        ),
-        (
-            "LAPIDARY__API__LISTEN",
-            "everywhere",
-            "api.listen",
-            "socket address",
-        ),
-        (
-            "LAPIDARY__INGEST__MAX_REJECTED_SHARE",
-            "1.5",
-            "ingest.max_rejected_share",
-            "within 0 to 1",
-        ),
-        (
-            "LAPIDARY__INGEST__MAX_REJECTED_SHARE",
-            "NaN",
-            "ingest.max_rejected_share",
-            "within 0 to 1",
-        ),
-        (
-            "LAPIDARY__POSTGRES__MAX_CONNECTIONS",
-            "0",
-            "postgres.max_connections",
-            "within 1 to 1000",
-        ),
-        (
-            "LAPIDARY__POSTGRES__MAX_CONNECTIONS",
-            "-1",
-            "postgres.max_connections",
-            "expected",
-        ),
-        (
-            "LAPIDARY__TRAINING__KINDS",
-            "linear,,xgboost",
-            "training.kinds",
-            "\"\"",
-        ),
-        (
-            "LAPIDARY__TRAINING__KINDS",
-            "linear,linear",
-            "training.kinds",
-            "twice",
-        ),
-        ("LAPIDARY__PROMOTION__MIN_R2", "2", "promotion.min_r2", "to 1"),
-        ("LAPIDARY__TELEMETRY__FORMAT", "xml", "telemetry.format", "xml"),
-        (
-            "LAPIDARY__TELEMETRY__LOG",
-            "api=loudest",
-            "telemetry.log",
-            "loudest",
-        ),
-        ("LAPIDARY__STORE__URL", "s3://[", "store.url", "no URL"),
-    ] {
+    for (variable, value, name, reason) in WRONG {
         let error = complaint(variable, value);
         let good = error.contains(name) && error.contains(variable) && error.contains(reason);
         assert!(good, "{variable}={value}: {error}");
