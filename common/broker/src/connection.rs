@@ -140,11 +140,15 @@ async fn connect(settings: &BrokerSettings, connection_name: &str) -> Result<Con
         doing: "connect",
         after: OPEN_TIMEOUT,
     };
-    let attempt = tokio::spawn(async move {
-        // The semaphore is never closed, so there always is a permit in the end.
-        let _permit = ATTEMPTS.acquire().await;
-        Connection::connect_uri(uri, properties).await
-    });
+    let attempt = async {
+        let permit = ATTEMPTS.acquire().await;
+        let connecting = async move {
+            // Held until lapin's thread has an answer, though nobody may wait for it any more.
+            let _permit = permit;
+            Connection::connect_uri(uri, properties).await
+        };
+        tokio::spawn(connecting).await
+    };
     match timeout(OPEN_TIMEOUT, attempt).await {
         Ok(Ok(connected)) => connected.map_err(BrokerError::Connect),
         // The task ends early only when the runtime does.

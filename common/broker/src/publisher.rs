@@ -212,3 +212,46 @@ fn count(sent: &Result<Vec<Published>, BrokerError>, batch_len: usize) {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lapin::{
+        BasicProperties,
+        message::{BasicReturnMessage, Delivery},
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn outgoing() -> Outgoing {
+        let message = Message {
+            id: Uuid::now_v7(),
+            routing_key: "dataset.ready".into(),
+            body: vec![],
+            must_route: true,
+        };
+        Outgoing::event(&message).unwrap()
+    }
+
+    fn returned(message: &Outgoing) -> Option<BasicReturnMessage> {
+        let mut delivery = Delivery::mock(0, "".into(), "".into(), false, vec![]);
+        delivery.properties = BasicProperties::default().with_message_id(message.message_id.clone());
+        Some(BasicReturnMessage {
+            delivery,
+            reply_code: 312,
+            reply_text: "NO_ROUTE".into(),
+        })
+    }
+
+    #[test]
+    fn a_returned_message_is_recognized_whichever_confirm_carries_it() {
+        let batch = [outgoing(), outgoing(), outgoing()];
+        let confirmations = vec![
+            Confirmation::Ack(returned(&batch[2])),
+            Confirmation::Nack(None),
+            Confirmation::Ack(None),
+        ];
+        let expected = [Published::Confirmed, Published::Refused, Published::Returned];
+        assert_eq!(verdicts(&batch, confirmations), expected);
+    }
+}

@@ -111,6 +111,8 @@ where
 /// Makes this connection's own queue and gives the name that the broker chose.
 async fn make_queue(link: &Link) -> Result<String, BrokerError> {
     let mut arguments = FieldTable::default();
+    // Said aloud, because a vhost's default may be another one, which cannot be exclusive.
+    arguments.insert(name("x-queue-type")?, AMQPValue::LongString("classic".into()));
     arguments.insert(name("x-max-length")?, AMQPValue::LongLongInt(MAX_LENGTH));
     let options = QueueDeclareOptions::exclusive().auto_delete();
     let queue = link.channel().queue_declare("".into(), options, arguments).await;

@@ -1,0 +1,86 @@
+//! What every service does alike with Postgres, RabbitMQ and the object store: connecting patiently,
+//! relaying the outbox ([`relay`]), and telling readiness how each of them is ([`report`]).
+
+pub mod relay;
+pub mod report;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use broker::{BrokerSettings, Publisher, Topology};
+use domain::ModelKind;
+use service::config::Config;
+use storage::{Database, DatabaseSettings, StorageError, Store};
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The servers behind a service; cheap to clone.
+#[derive(Clone)]
+pub struct Backend {
+    /// Postgres.
+    pub database: Database,
+    /// The object store.
+    pub store: Store,
+    /// RabbitMQ: where it is, and what must exist there.
+    pub broker: BrokerSettings,
+    publisher: Publisher,
+    wake_relay: Arc<Notify>,
+}
+
+impl Backend {
+    /// Connects; waits for Postgres as long as it is away.
+    ///
+    /// # Errors
+    ///
+    /// When the schema is behind, or a setting cannot be used.
+    pub async fn connect(config: &Config, service: &'static str) -> anyhow::Result<Self> {
+        let settings = DatabaseSettings {
+            url: config.postgres.url.clone(),
+            max_connections: config.postgres.max_connections,
+            application: service.to_owned(),
+        };
+        let database = connect_patiently(&settings).await?;
+        let store = Store::open(&config.store.url).context("cannot open the object store")?;
+        let known: Vec<_> = ModelKind::ALL.iter().map(|kind| kind.name()).collect();
+        let broker = BrokerSettings {
+            url: config.rabbitmq.url.clone(),
+            service: service.to_owned(),
+            topology: Topology::new(&known, &config.training.kinds),
+        };
+        let publisher = Publisher::new(broker.clone());
+        Ok(Self { database, store, broker, publisher, wake_relay: Arc::new(Notify::new()) })
+    }
+
+    /// Publishes what was just committed now, rather than at the relay's next look.
+    pub fn relay_now(&self) {
+        self.wake_relay.notify_one();
+    }
+
+    /// The publishing connection, for consumers that put messages aside.
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        self.publisher.clone()
+    }
+}
+
+async fn connect_patiently(settings: &DatabaseSettings) -> anyhow::Result<Database> {
+    let mut told = false;
+    loop {
+        match Database::connect(settings).await {
+            Ok(database) => {
+                info!("connected to Postgres");
+                return Ok(database);
+            }
+            Err(error @ StorageError::Unavailable { .. }) => {
+                if !told {
+                    warn!(error = %anyhow::Error::new(error), "waiting for Postgres");
+                    told = true;
+                }
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(error) => return Err(error).context("cannot work on this database"),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The relay: publishes the outbox's events, and marks them once the broker has them.
+
+use std::time::Duration;
+
+use broker::{BrokerError, Message, Published};
+use storage::{StorageError, outbox::Unpublished};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::Backend;
+
+const BATCH: u64 = 100;
+
+/// Relays until told to stop; looks whenever something was committed here, and every `interval`.
+pub async fn run(backend: Backend, interval: Duration, stop: CancellationToken) {
+    let mut failing = false;
+    loop {
+        match relay_all(&backend).await {
+            Ok(()) => failing = false,
+            Err(error) if failing => tracing::debug!(error, "the outbox still waits"),
+            Err(error) => {
+                warn!(error, "events wait in the outbox");
+                failing = true;
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = backend.wake_relay.notified() => {}
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+async fn relay_all(backend: &Backend) -> Result<(), String> {
+    while relay_batch(backend).await? {}
+    let waiting = backend.database.count_unpublished().await.map_err(text)?;
+    metrics::gauge!("lapidary_outbox_waiting").set(waiting as f64);
+    Ok(())
+}
+
+/// Relays one batch; true when there may be more to relay at once.
+async fn relay_batch(backend: &Backend) -> Result<bool, String> {
+    let taken = backend.database.take_unpublished(BATCH).await.map_err(text)?;
+    if taken.events.is_empty() {
+        return Ok(false);
+    }
+    let messages: Vec<_> = taken.events.iter().map(message).collect();
+    let answers = backend.publisher.publish(&messages).await.map_err(|error: BrokerError| error.to_string())?;
+    let confirmed: Vec<_> =
+        messages.iter().zip(&answers).filter(|(_, answer)| **answer == Published::Confirmed).map(|(m, _)| m.id).collect();
+    let all = confirmed.len() == messages.len();
+    taken.mark(|event| confirmed.contains(&event.id)).await.map_err(text)?;
+    metrics::counter!("lapidary_events_published_total").increment(confirmed.len() as u64);
+    if all { Ok(true) } else { Err("the broker returned or refused events".to_owned()) }
+}
+
+fn message(event: &Unpublished) -> Message {
+    Message {
+        id: event.id,
+        routing_key: event.name.clone(),
+        body: event.body.to_string().into_bytes(),
+        must_route: event.must_route,
+    }
+}
+
+fn text(error: StorageError) -> String {
+    error.to_string()
+}
