@@ -15,6 +15,8 @@ async fn main() -> anyhow::Result<()> {
     let config = config::load()?;
     let metrics = telemetry::init(&config.telemetry, "api")?;
     let lifecycle = Lifecycle::new(config.service.drain_timeout)?;
-    service::start(&config, metrics, &lifecycle).await.context("the api cannot start")?;
+    service::start(&config, metrics, &lifecycle)
+        .await
+        .context("the api cannot start")?;
     lifecycle.run_until_stopped().await.exit()
 }

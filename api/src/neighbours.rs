@@ -16,7 +16,10 @@ impl Neighbours {
         let mut by_grades: HashMap<Grades, Vec<Sample>> = HashMap::new();
         for sample in samples {
             let diamond = &sample.diamond;
-            by_grades.entry((diamond.cut, diamond.color, diamond.clarity)).or_default().push(*sample);
+            by_grades
+                .entry((diamond.cut, diamond.color, diamond.clarity))
+                .or_default()
+                .push(*sample);
         }
         for list in by_grades.values_mut() {
             list.sort_by(|a, b| compare(a.diamond.carat.get(), b.diamond.carat.get()));
@@ -26,7 +29,9 @@ impl Neighbours {
 
     /// The `n` nearest, nearest first, ties by lower carat, then in the dataset's order; and how many match at all.
     pub(crate) fn nearest(&self, carat: Carat, grades: Grades, n: usize) -> (Vec<Sample>, usize) {
-        let Some(list) = self.by_grades.get(&grades) else { return (Vec::new(), 0) };
+        let Some(list) = self.by_grades.get(&grades) else {
+            return (Vec::new(), 0);
+        };
         let wanted = carat.get();
         let start = list.partition_point(|sample| sample.diamond.carat.get() < wanted);
         // The n nearest lie within n places of where the carat would stand, and within the run of equal carats below.
@@ -57,7 +62,10 @@ mod tests {
 
     fn sample(carat: f64, price: usize) -> Sample {
         let (carat, price) = (carat.to_string(), (price + 1).to_string());
-        judge(&RawRow([&carat, "Ideal", "H", "SI2", "62", "55", &price, "6", "6", "4"])).unwrap()
+        judge(&RawRow([
+            &carat, "Ideal", "H", "SI2", "62", "55", &price, "6", "6", "4",
+        ]))
+        .unwrap()
     }
 
     proptest! {

@@ -45,7 +45,10 @@ impl Problem {
 
     pub(crate) fn invalid(errors: Vec<Fault>) -> Self {
         let detail = errors.first().map_or(String::new(), |fault| fault.detail.clone());
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
+        Self {
+            errors,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+        }
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
@@ -54,12 +57,18 @@ impl Problem {
 
     pub(crate) fn no_model() -> Self {
         let detail = "no model serves yet: drop a data file into the inbox, and try again in a moment";
-        Self { retry_after: Some("2"), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        Self {
+            retry_after: Some("2"),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
     }
 
     pub(crate) fn unrecorded() -> Self {
         let detail = "the request cannot be recorded now, so it is not answered; try again in a moment";
-        Self { retry_after: Some("1"), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        Self {
+            retry_after: Some("1"),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
     }
 }
 
@@ -67,10 +76,16 @@ impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         if error.is_unavailable() {
             let detail = "the registry is away; try again in a moment";
-            return Self { retry_after: Some("1"), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) };
+            return Self {
+                retry_after: Some("1"),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            };
         }
         error!(%error, "a query failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here; the operators' log says what")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "something went wrong here; the operators' log says what",
+        )
     }
 }
 
@@ -81,7 +96,10 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
         }

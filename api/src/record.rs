@@ -22,7 +22,12 @@ use crate::{problem::Problem, service::App};
 /// Paths that leave no record.
 const UNRECORDED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// Request headers that a record keeps; never keys.
-const KEPT: [header::HeaderName; 4] = [header::USER_AGENT, header::CONTENT_TYPE, header::ACCEPT, header::REFERER];
+const KEPT: [header::HeaderName; 4] = [
+    header::USER_AGENT,
+    header::CONTENT_TYPE,
+    header::ACCEPT,
+    header::REFERER,
+];
 
 /// The model that made a response, for its record.
 #[derive(Clone, Copy)]
@@ -35,7 +40,9 @@ pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) 
         return next.run(request).await;
     }
     let done = tokio::spawn(answer(app, request, next)).await;
-    done.unwrap_or_else(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "something broke down here").into_response())
+    done.unwrap_or_else(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "something broke down here").into_response()
+    })
 }
 
 async fn answer(app: App, request: Request, next: Next) -> Response {
@@ -52,7 +59,11 @@ async fn answer(app: App, request: Request, next: Next) -> Response {
         Err(problem) => (Bytes::new(), problem.into_response()),
     };
     let (mut answer, body) = response.into_parts();
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let model_version = answer.extensions.get::<AnsweredBy>().map(|by| by.0);
     let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let record = TrafficRecord {
@@ -86,13 +97,19 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body is larger than {limit} bytes; send less at a time"),
         )),
-        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body did not arrive whole")),
+        Err(_) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the body did not arrive whole",
+        )),
     }
 }
 
 /// What the head tells; the rest is filled in by the caller.
 fn record_of(head: &Parts) -> TrafficRecord {
-    let client = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
+    let client = head
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip().to_string());
     let kept = KEPT.iter().filter_map(|name| {
         let value = head.headers.get(name)?.to_str().ok()?;
         Some((name.to_string(), serde_json::Value::from(value)))

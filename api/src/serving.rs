@@ -31,7 +31,10 @@ pub(crate) struct Serving {
 impl Serving {
     pub(crate) fn new(component: Component) -> Self {
         component.down("no model yet: drop a data file into the inbox");
-        Self { served: ArcSwapOption::empty(), component }
+        Self {
+            served: ArcSwapOption::empty(),
+            component,
+        }
     }
 
     /// What is served now; none before the first model.
@@ -40,10 +43,19 @@ impl Serving {
     }
 
     /// Follows the registry: looks when woken and every `interval`, until told to stop.
-    pub(crate) async fn follow(&self, backend: Backend, woken: Arc<Notify>, interval: Duration, stop: CancellationToken) {
+    pub(crate) async fn follow(
+        &self,
+        backend: Backend,
+        woken: Arc<Notify>,
+        interval: Duration,
+        stop: CancellationToken,
+    ) {
         loop {
             if let Err(error) = self.reconcile(&backend).await {
-                warn!(error = format!("{error:#}"), "the champion cannot be loaded; the old model goes on serving");
+                warn!(
+                    error = format!("{error:#}"),
+                    "the champion cannot be loaded; the old model goes on serving"
+                );
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -54,8 +66,14 @@ impl Serving {
     }
 
     async fn reconcile(&self, backend: &Backend) -> anyhow::Result<()> {
-        let Some(champion) = backend.database.champion_ref().await? else { return Ok(()) };
-        let newest = self.served.load().as_ref().map(|served| served.champion.promotion);
+        let Some(champion) = backend.database.champion_ref().await? else {
+            return Ok(());
+        };
+        let newest = self
+            .served
+            .load()
+            .as_ref()
+            .map(|served| served.champion.promotion);
         if newest >= Some(champion.promotion) {
             return Ok(());
         }
@@ -63,7 +81,11 @@ impl Serving {
         self.served.store(Some(Arc::new(served)));
         self.component.up();
         metrics::gauge!("lapidary_model_version").set(f64::from(champion.version.get()));
-        info!(model.version = champion.version.get(), promotion = champion.promotion.get(), "serving a new model");
+        info!(
+            model.version = champion.version.get(),
+            promotion = champion.promotion.get(),
+            "serving a new model"
+        );
         Ok(())
     }
 }
@@ -71,7 +93,14 @@ impl Serving {
 async fn load(backend: &Backend, champion: ChampionRef) -> anyhow::Result<Served> {
     let bytes = backend.store.artifact(champion.artifact).await?;
     let artifact = Artifact::load(&bytes).context("the artifact is not usable")?;
-    let samples = backend.database.samples(&backend.store, champion.dataset_version).await?;
+    let samples = backend
+        .database
+        .samples(&backend.store, champion.dataset_version)
+        .await?;
     let neighbours = tokio::task::spawn_blocking(move || Neighbours::of(&samples)).await?;
-    Ok(Served { champion, predictor: artifact.into_predictor(), neighbours })
+    Ok(Served {
+        champion,
+        predictor: artifact.into_predictor(),
+        neighbours,
+    })
 }

@@ -18,7 +18,10 @@ pub(crate) fn store(path: &Path, file: &DataFile, rejected: &[RejectedRow]) -> i
     };
     let folder = path.parent().unwrap_or(Path::new(".")).join(folder);
     let target = free_name(&folder, path, file);
-    write(&beside(&target, "report.json"), serde_json::to_string_pretty(file)?.as_bytes())?;
+    write(
+        &beside(&target, "report.json"),
+        serde_json::to_string_pretty(file)?.as_bytes(),
+    )?;
     if !rejected.is_empty() {
         write(&beside(&target, "rejected.csv"), &rejected_csv(rejected))?;
     }
@@ -32,9 +35,16 @@ pub(crate) fn store(path: &Path, file: &DataFile, rejected: &[RejectedRow]) -> i
 
 fn free_name(folder: &Path, path: &Path, file: &DataFile) -> PathBuf {
     let plain = folder.join(path.file_name().unwrap_or_default());
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let numbered = (1..).map(|n| folder.join(format!("{stem}~{}-{n}.csv", file.sha256.short())));
-    std::iter::once(plain.clone()).chain(numbered).find(|name| !name.exists()).unwrap_or(plain)
+    std::iter::once(plain.clone())
+        .chain(numbered)
+        .find(|name| !name.exists())
+        .unwrap_or(plain)
 }
 
 fn beside(target: &Path, ending: &str) -> PathBuf {

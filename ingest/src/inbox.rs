@@ -78,7 +78,11 @@ impl Inbox {
                     }
                 }
             }
-            let pause = if seen.is_empty() { self.scan_interval } else { BUSY_AFTER.max(self.settle / 4) };
+            let pause = if seen.is_empty() {
+                self.scan_interval
+            } else {
+                BUSY_AFTER.max(self.settle / 4)
+            };
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(path) = self.changes.recv() => note_closed(&mut seen, path),
@@ -93,7 +97,11 @@ impl Inbox {
             note_closed(seen, path);
         }
         let paths: Vec<_> = match std::fs::read_dir(&self.folder) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| is_wanted(path)).collect(),
+            Ok(entries) => entries
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| is_wanted(path))
+                .collect(),
             Err(error) => {
                 warn!(%error, "the inbox cannot be read");
                 return;
@@ -108,8 +116,14 @@ impl Inbox {
 
 /// Only regular files of the right name count; symbolic links and everything else stay where they are.
 fn is_wanted(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let unfinished = UNFINISHED.iter().any(|ending| name.ends_with(&format!(".{ending}")));
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    let unfinished = UNFINISHED
+        .iter()
+        .any(|ending| name.ends_with(&format!(".{ending}")));
     !name.starts_with('.')
         && !unfinished
         && name.ends_with(".csv")
@@ -120,9 +134,19 @@ fn note(seen: &mut HashMap<PathBuf, Seen>, path: PathBuf) {
     let Ok(meta) = path.symlink_metadata() else { return };
     let (size, modified) = (meta.len(), meta.modified().ok());
     let now = Instant::now();
-    let entry = seen.entry(path).or_insert(Seen { size, modified, since: now, closed: false });
+    let entry = seen.entry(path).or_insert(Seen {
+        size,
+        modified,
+        since: now,
+        closed: false,
+    });
     if (entry.size, entry.modified) != (size, modified) {
-        *entry = Seen { size, modified, since: now, closed: entry.closed };
+        *entry = Seen {
+            size,
+            modified,
+            since: now,
+            closed: entry.closed,
+        };
     }
 }
 
@@ -137,14 +161,23 @@ fn note_closed(seen: &mut HashMap<PathBuf, Seen>, path: PathBuf) {
 
 fn ready(seen: &HashMap<PathBuf, Seen>, settle: Duration) -> Vec<PathBuf> {
     let still = |file: &Seen| file.closed || file.since.elapsed() >= settle;
-    let mut paths: Vec<_> = seen.iter().filter(|(_, file)| still(file)).map(|(path, _)| path.clone()).collect();
+    let mut paths: Vec<_> = seen
+        .iter()
+        .filter(|(_, file)| still(file))
+        .map(|(path, _)| path.clone())
+        .collect();
     paths.sort();
     paths
 }
 
 fn watch(folder: &Path, sender: mpsc::UnboundedSender<PathBuf>) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        for path in event.ok().filter(is_closing).map(|event| event.paths).unwrap_or_default() {
+        for path in event
+            .ok()
+            .filter(is_closing)
+            .map(|event| event.paths)
+            .unwrap_or_default()
+        {
             // The receiver is gone only when the service is.
             let _ = sender.send(path);
         }
@@ -174,6 +207,11 @@ mod tests {
         std::os::unix::fs::symlink(folder.path().join("good.csv"), folder.path().join("link.csv")).unwrap();
         let wanted = |name: &str| is_wanted(&folder.path().join(name));
         assert!(wanted("good.csv"));
-        assert!(!wanted(".hidden.csv") && !wanted("half.csv.part") && !wanted("picture.png") && !wanted("link.csv"));
+        assert!(
+            !wanted(".hidden.csv")
+                && !wanted("half.csv.part")
+                && !wanted("picture.png")
+                && !wanted("link.csv")
+        );
     }
 }

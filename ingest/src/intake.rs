@@ -48,7 +48,12 @@ struct Snapshot {
 impl Intake {
     pub(crate) fn new(backend: Backend, settings: &Ingest, clock: Clock) -> Self {
         let max_rejected_share = settings.max_rejected_share;
-        Self { backend, known: Known::default(), max_rejected_share, clock }
+        Self {
+            backend,
+            known: Known::default(),
+            max_rejected_share,
+            clock,
+        }
     }
 
     /// Takes the file at `path`; on an error nothing happened, or all of it, and it can be taken again.
@@ -83,7 +88,11 @@ impl Intake {
         mut file: DataFile,
         reading: Reading,
     ) -> anyhow::Result<Taken> {
-        let batch = self.backend.store.put_batch(batch::write(&reading.samples)?).await?;
+        let batch = self
+            .backend
+            .store
+            .put_batch(batch::write(&reading.samples)?)
+            .await?;
         // Most of what others added is learned before the lock is taken.
         if let Some(newest) = self.backend.database.newest_dataset().await? {
             self.known.catch_up(&self.backend, newest).await?;
@@ -95,7 +104,9 @@ impl Intake {
         if let Some(newest) = acceptance.newest() {
             self.known.catch_up(&self.backend, newest.version).await?;
         }
-        let now = blocking(path, |path| look(path)).await?.map(|(snapshot, _)| snapshot);
+        let now = blocking(path, |path| look(path))
+            .await?
+            .map(|(snapshot, _)| snapshot);
         if now.as_ref() != Some(snapshot) {
             acceptance.give_up().await?;
             return Ok(Taken::Changed);
@@ -109,11 +120,24 @@ impl Intake {
     }
 }
 
-fn judged(path: &Path, snapshot: &Snapshot, reading: &Reading, at: chrono::DateTime<chrono::Utc>) -> DataFile {
-    let status = if reading.rejection.is_some() { FileStatus::Rejected } else { FileStatus::Accepted };
+fn judged(
+    path: &Path,
+    snapshot: &Snapshot,
+    reading: &Reading,
+    at: chrono::DateTime<chrono::Utc>,
+) -> DataFile {
+    let status = if reading.rejection.is_some() {
+        FileStatus::Rejected
+    } else {
+        FileStatus::Accepted
+    };
     DataFile {
         sha256: snapshot.sha256,
-        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        name: path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
         bytes: snapshot.size,
         status,
         rejection: reading.rejection.clone(),
@@ -144,16 +168,32 @@ fn look(path: &Path) -> io::Result<Option<(Snapshot, Vec<u8>)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         meta => meta?,
     };
-    let bytes = if meta.len() > LARGEST { Vec::new() } else { std::fs::read(path)? };
-    let snapshot = Snapshot { size: meta.len(), modified: meta.modified().ok(), sha256: Sha256::of(&bytes) };
+    let bytes = if meta.len() > LARGEST {
+        Vec::new()
+    } else {
+        std::fs::read(path)?
+    };
+    let snapshot = Snapshot {
+        size: meta.len(),
+        modified: meta.modified().ok(),
+        sha256: Sha256::of(&bytes),
+    };
     Ok(Some((snapshot, bytes)))
 }
 
 fn read(path: &Path, share: f64) -> io::Result<Option<(Snapshot, Reading)>> {
-    let Some((snapshot, bytes)) = look(path)? else { return Ok(None) };
+    let Some((snapshot, bytes)) = look(path)? else {
+        return Ok(None);
+    };
     if snapshot.size > LARGEST {
         let rejection = Some("the file is larger than 1 GiB; split it".to_owned());
-        return Ok(Some((snapshot, Reading { rejection, ..Reading::default() })));
+        return Ok(Some((
+            snapshot,
+            Reading {
+                rejection,
+                ..Reading::default()
+            },
+        )));
     }
     let reading = Reading::of(&bytes, share);
     Ok(Some((snapshot, reading)))

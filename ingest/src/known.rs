@@ -16,7 +16,11 @@ pub(crate) struct Known {
 
 impl Known {
     /// Learns what came since, up to `version`.
-    pub(crate) async fn catch_up(&mut self, backend: &Backend, version: DatasetVersion) -> Result<(), StorageError> {
+    pub(crate) async fn catch_up(
+        &mut self,
+        backend: &Backend,
+        version: DatasetVersion,
+    ) -> Result<(), StorageError> {
         if self.version >= Some(version) {
             return Ok(());
         }

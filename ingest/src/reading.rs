@@ -44,13 +44,21 @@ impl Reading {
     pub(crate) fn of(bytes: &[u8], max_rejected_share: f64) -> Self {
         match read(bytes) {
             Ok(reading) => reading.judged(max_rejected_share),
-            Err(rejection) => Self { rejection: Some(rejection), ..Self::default() },
+            Err(rejection) => Self {
+                rejection: Some(rejection),
+                ..Self::default()
+            },
         }
     }
 
     pub(crate) fn counts(&self) -> RowCounts {
         let (accepted, rejected) = (self.samples.len() as u64, self.rejected.len() as u64);
-        RowCounts { rows_read: accepted + rejected, rows_accepted: accepted, rows_known: 0, rows_rejected: rejected }
+        RowCounts {
+            rows_read: accepted + rejected,
+            rows_accepted: accepted,
+            rows_known: 0,
+            rows_rejected: rejected,
+        }
     }
 
     /// The reasons for rejected rows, most frequent first.
@@ -97,19 +105,34 @@ fn read(bytes: &[u8]) -> Result<Reading, String> {
         .delimiter(delimiter(bytes))
         .from_reader(bytes);
     let mut record = csv::ByteRecord::new();
-    if !reader.read_byte_record(&mut record).map_err(|error| error.to_string())? {
+    if !reader
+        .read_byte_record(&mut record)
+        .map_err(|error| error.to_string())?
+    {
         return Err("the file is empty".to_owned());
     }
     let header = header(&record)?;
-    let mut reading = Reading { ignored_columns: header.ignored.clone(), ..Reading::default() };
-    while reader.read_byte_record(&mut record).map_err(|error| error.to_string())? {
+    let mut reading = Reading {
+        ignored_columns: header.ignored.clone(),
+        ..Reading::default()
+    };
+    while reader
+        .read_byte_record(&mut record)
+        .map_err(|error| error.to_string())?
+    {
         let line = record.position().map_or(0, csv::Position::line);
         match row(&record, &header) {
             Ok(sample) => reading.samples.push(sample),
             Err(faults) => {
                 let start = record.position().map_or(0, csv::Position::byte) as usize;
-                let text = bytes.get(start..reader.position().byte() as usize).unwrap_or_default();
-                reading.rejected.push(RejectedRow { line, faults, text: text.trim_ascii().to_vec() });
+                let text = bytes
+                    .get(start..reader.position().byte() as usize)
+                    .unwrap_or_default();
+                reading.rejected.push(RejectedRow {
+                    line,
+                    faults,
+                    text: text.trim_ascii().to_vec(),
+                });
             }
         }
     }
@@ -123,24 +146,42 @@ fn delimiter(bytes: &[u8]) -> u8 {
 }
 
 fn header(record: &csv::ByteRecord) -> Result<Header, String> {
-    let names: Vec<_> = record.iter().map(|name| String::from_utf8_lossy(name).trim().to_lowercase()).collect();
+    let names: Vec<_> = record
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).trim().to_lowercase())
+        .collect();
     let mut positions = [0; 10];
     let mut missing = Vec::new();
     for (slot, column) in positions.iter_mut().zip(Column::ALL) {
-        let mut found = names.iter().enumerate().filter(|(_, name)| *name == column.name());
+        let mut found = names
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| *name == column.name());
         match found.next() {
             Some((position, _)) => *slot = position,
             None => missing.push(column.name()),
         }
         if found.next().is_some() {
-            return Err(format!("column {} stands in the header more than once", column.name()));
+            return Err(format!(
+                "column {} stands in the header more than once",
+                column.name()
+            ));
         }
     }
     if !missing.is_empty() {
-        return Err(format!("the header lacks {}; the first line must name the columns", missing.join(", ")));
+        return Err(format!(
+            "the header lacks {}; the first line must name the columns",
+            missing.join(", ")
+        ));
     }
-    let ignored = names.iter().filter(|name| Column::ALL.iter().all(|column| column.name() != *name));
-    Ok(Header { positions, width: names.len(), ignored: ignored.map(|name| name.replace('\0', "\u{fffd}")).collect() })
+    let ignored = names
+        .iter()
+        .filter(|name| Column::ALL.iter().all(|column| column.name() != *name));
+    Ok(Header {
+        positions,
+        width: names.len(),
+        ignored: ignored.map(|name| name.replace('\0', "\u{fffd}")).collect(),
+    })
 }
 
 fn row(record: &csv::ByteRecord, header: &Header) -> Result<Sample, Vec<Fault>> {
@@ -168,8 +209,13 @@ mod tests {
         let bad = GOOD.replace("4733", "-5");
         let reading = Reading::of(format!("{HEADER}{GOOD}{bad}{GOOD}").as_bytes(), 0.5);
         assert_eq!(reading.samples.len(), 2);
-        let [row] = &reading.rejected[..] else { panic!("{reading:?}") };
-        assert_eq!((row.line, String::from_utf8_lossy(&row.text).as_ref()), (3, bad.trim()));
+        let [row] = &reading.rejected[..] else {
+            panic!("{reading:?}")
+        };
+        assert_eq!(
+            (row.line, String::from_utf8_lossy(&row.text).as_ref()),
+            (3, bad.trim())
+        );
         assert_eq!(reading.reasons()[0].reason, "price must be greater than 0");
     }
 
@@ -178,7 +224,10 @@ mod tests {
         let text = "\u{feff};PRICE;\"Carat\";cut;color;clarity;depth;table;x;y;z;shop\r\n\
                     0;4733; 1.10 ;ideal;H;SI2;62;55;6.61;6.65;4.11;a\r\n";
         let reading = Reading::of(text.as_bytes(), 0.2);
-        assert_eq!(reading.samples, Reading::of(format!("{HEADER}{GOOD}").as_bytes(), 0.2).samples);
+        assert_eq!(
+            reading.samples,
+            Reading::of(format!("{HEADER}{GOOD}").as_bytes(), 0.2).samples
+        );
         assert_eq!(reading.ignored_columns, ["", "shop"]);
     }
 

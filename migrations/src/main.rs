@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use migrations::{Migrator, MigratorTrait as _};
-use sea_orm_migration::{sea_orm::Database, MigrationStatus};
+use sea_orm_migration::{MigrationStatus, sea_orm::Database};
 
 #[derive(Parser)]
 #[command(about = "Brings the database's schema to this version, or back")]
@@ -42,7 +42,11 @@ async fn main() -> anyhow::Result<()> {
     }
     for migration in Migrator::get_migration_with_status(&database).await? {
         let applied = migration.status() == MigrationStatus::Applied;
-        println!("{:<8} {}", if applied { "applied" } else { "pending" }, migration.name());
+        println!(
+            "{:<8} {}",
+            if applied { "applied" } else { "pending" },
+            migration.name()
+        );
     }
     Ok(())
 }

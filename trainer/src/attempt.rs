@@ -64,7 +64,12 @@ async fn patiently(worker: &Worker, lease: &Lease, log: &mut Vec<String>) -> Res
 async fn until_lost(worker: &Worker, lease: &Lease) {
     loop {
         tokio::time::sleep(worker.terms.lease / 3).await;
-        if let Ok(false) = worker.backend.database.renew_lease(lease, worker.terms.lease).await {
+        if let Ok(false) = worker
+            .backend
+            .database
+            .renew_lease(lease, worker.terms.lease)
+            .await
+        {
             return;
         }
     }
@@ -75,17 +80,33 @@ async fn train(
     lease: &Lease,
     log: &mut Vec<String>,
 ) -> Result<Result<(), AttemptError>, StorageError> {
-    let samples = worker.backend.database.samples(&worker.backend.store, lease.dataset_version).await?;
-    log.push(format!("attempt {}: {} samples of dataset version {}", lease.attempt, samples.len(), lease.dataset_version));
+    let samples = worker
+        .backend
+        .database
+        .samples(&worker.backend.store, lease.dataset_version)
+        .await?;
+    log.push(format!(
+        "attempt {}: {} samples of dataset version {}",
+        lease.attempt,
+        samples.len(),
+        lease.dataset_version
+    ));
     let (kind, settings) = (lease.kind, worker.settings(lease));
     let learned = tokio::task::spawn_blocking(move || learn(kind, &samples, &settings)).await;
     let learned = match learned {
         Ok(Ok(learned)) => learned,
         Ok(Err(error)) => return Ok(Err(error)),
-        Err(panic) => return Ok(Err(AttemptError::Failed(format!("the learner broke down: {panic}")))),
+        Err(panic) => {
+            return Ok(Err(AttemptError::Failed(format!(
+                "the learner broke down: {panic}"
+            ))));
+        }
     };
     let holdout = &learned.metrics.holdout.errors;
-    log.push(format!("holdout MAE {:.2} USD over {} samples", holdout.mae, holdout.n));
+    log.push(format!(
+        "holdout MAE {:.2} USD over {} samples",
+        holdout.mae, holdout.n
+    ));
     commit(worker, lease, &learned, log).await
 }
 
@@ -98,7 +119,12 @@ fn learn(kind: domain::ModelKind, samples: &[Sample], settings: &Settings) -> Re
     let none = || AttemptError::Useless("no sample fell on the holdout side; drop more rows".to_owned());
     let holdout = score(&predictor, &sides.holdout).ok_or_else(none)?;
     let train = score(&predictor, &sides.training).ok_or_else(none)?;
-    Ok(Learned { predictor, artifact, parameters: trained.parameters, metrics: Metrics { holdout, train } })
+    Ok(Learned {
+        predictor,
+        artifact,
+        parameters: trained.parameters,
+        metrics: Metrics { holdout, train },
+    })
 }
 
 async fn commit(
@@ -107,11 +133,18 @@ async fn commit(
     learned: &Learned,
     log: &[String],
 ) -> Result<Result<(), AttemptError>, StorageError> {
-    let sha256 = worker.backend.store.put_artifact(learned.artifact.clone()).await?;
+    let sha256 = worker
+        .backend
+        .store
+        .put_artifact(learned.artifact.clone())
+        .await?;
     loop {
         let (judged_against, judgement) = gate::judge(worker, &learned.predictor).await?;
         let trained = Trained {
-            artifact: ArtifactRef { sha256, bytes: learned.artifact.len() as u64 },
+            artifact: ArtifactRef {
+                sha256,
+                bytes: learned.artifact.len() as u64,
+            },
             parameters: &learned.parameters,
             metrics: &learned.metrics,
             code_version: CODE_VERSION,
@@ -120,7 +153,12 @@ async fn commit(
         };
         let promoted = judgement.promoted();
         let verdict = |version| judgement.into_verdict(version);
-        match worker.backend.database.finish_run(lease, &trained, verdict, worker.clock.now()).await? {
+        match worker
+            .backend
+            .database
+            .finish_run(lease, &trained, verdict, worker.clock.now())
+            .await?
+        {
             Finish::Committed(version) => {
                 info!(run.id = %lease.run_id, model.version = version.get(), promoted, "the run made a model");
                 metrics::counter!("lapidary_models_total", "kind" => lease.kind.name()).increment(1);

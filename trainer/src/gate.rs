@@ -20,7 +20,8 @@ pub(crate) async fn judge(
     let loaded = match champion {
         Some(champion) => {
             let bytes = backend.store.artifact(champion.artifact).await?;
-            let artifact = Artifact::load(&bytes).map_err(|error| StorageError::BadBatch(error.to_string()))?;
+            let artifact =
+                Artifact::load(&bytes).map_err(|error| StorageError::BadBatch(error.to_string()))?;
             Some((champion.version, artifact.into_predictor()))
         }
         None => None,
@@ -31,9 +32,14 @@ pub(crate) async fn judge(
     };
     let (challenger, rules) = (challenger.clone(), worker.rules);
     let judged = tokio::task::spawn_blocking(move || {
-        let champion = loaded.as_ref().map(|(version, predictor)| Champion { version: *version, predictor });
+        let champion = loaded.as_ref().map(|(version, predictor)| Champion {
+            version: *version,
+            predictor,
+        });
         gate::judge(&challenger, champion, &split(&samples).holdout, &rules)
     });
-    let judgement = judged.await.map_err(|error| StorageError::BadBatch(error.to_string()))?;
+    let judgement = judged
+        .await
+        .map_err(|error| StorageError::BadBatch(error.to_string()))?;
     Ok((champion.map(|champion| champion.promotion), judgement))
 }

@@ -36,16 +36,29 @@ impl Worker {
             max_attempts: config.trainer.max_attempts,
             seed: config.training.seed,
         };
-        let rules = GateRules { min_gain: config.promotion.min_gain, min_r2: config.promotion.min_r2 };
+        let rules = GateRules {
+            min_gain: config.promotion.min_gain,
+            min_r2: config.promotion.min_r2,
+        };
         let min_rows = usize::try_from(config.trainer.min_rows).unwrap_or(usize::MAX);
-        Self { kind, backend, terms, min_rows, rules, clock, busy: Mutex::new(()) }
+        Self {
+            kind,
+            backend,
+            terms,
+            min_rows,
+            rules,
+            clock,
+            busy: Mutex::new(()),
+        }
     }
 
     /// Answers a `dataset.ready` message.
     pub(crate) async fn handle(&self, body: &[u8]) -> Outcome {
         match Event::from_json(body) {
             Ok(_) => self.train_all().await,
-            Err(error) => Outcome::DeadLetter { reason: error.to_string() },
+            Err(error) => Outcome::DeadLetter {
+                reason: error.to_string(),
+            },
         }
     }
 
@@ -63,19 +76,31 @@ impl Worker {
     }
 
     pub(crate) fn settings(&self, lease: &Lease) -> Settings {
-        Settings { seed: lease.seed, min_rows: self.min_rows }
+        Settings {
+            seed: lease.seed,
+            min_rows: self.min_rows,
+        }
     }
 
     async fn train_all(&self) -> Outcome {
         let _alone = self.busy.lock().await;
         loop {
-            match self.backend.database.claim_run(self.kind, &self.terms, self.clock.now()).await {
+            match self
+                .backend
+                .database
+                .claim_run(self.kind, &self.terms, self.clock.now())
+                .await
+            {
                 Ok(Claim::Claimed(lease)) => match self.run(&lease).await {
                     Outcome::Done => {}
                     other => return other,
                 },
                 Ok(Claim::NothingToDo) => return Outcome::Done,
-                Ok(Claim::Busy) => return Outcome::Wait { reason: "another trainer holds the run's lease".to_owned() },
+                Ok(Claim::Busy) => {
+                    return Outcome::Wait {
+                        reason: "another trainer holds the run's lease".to_owned(),
+                    };
+                }
                 Err(error) => return trouble(&error),
             }
         }
@@ -102,7 +127,12 @@ impl Worker {
     /// The data does not allow a model: more tries would not help.
     async fn give_up(&self, lease: &Lease, reason: &str, log: &[String]) -> Outcome {
         error!(run.id = %lease.run_id, reason, "the run failed");
-        match self.backend.database.fail_run(lease, reason, log, self.clock.now()).await {
+        match self
+            .backend
+            .database
+            .fail_run(lease, reason, log, self.clock.now())
+            .await
+        {
             Ok(_) => Outcome::Done,
             Err(error) => trouble(&error),
         }
@@ -117,12 +147,17 @@ impl Worker {
             };
         }
         match self.backend.database.requeue_run(lease, &reason, log).await {
-            Ok(_) => Outcome::Retry { reason, attempt: lease.attempt },
+            Ok(_) => Outcome::Retry {
+                reason,
+                attempt: lease.attempt,
+            },
             Err(error) => trouble(&error),
         }
     }
 }
 
 fn trouble(error: &StorageError) -> Outcome {
-    Outcome::Wait { reason: error.to_string() }
+    Outcome::Wait {
+        reason: error.to_string(),
+    }
 }

@@ -39,7 +39,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/metrics", get(operations::metrics))
         .fallback(|| async { Problem::not_found("such page; /docs lists what there is") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this page does not take this method; see /docs")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this page does not take this method; see /docs",
+            )
         })
         .layer(middleware::from_fn_with_state(app.clone(), record::layer))
         .with_state(app)

@@ -76,7 +76,11 @@ pub(crate) struct AnsweringModel {
 #[utoipa::path(post, path = "/v1/predictions", request_body = Request, responses(
     (status = 200, body = Prediction), (status = 400, body = Problem), (status = 415, body = Problem),
     (status = 422, body = Problem), (status = 503, body = Problem)))]
-pub(crate) async fn predict(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+pub(crate) async fn predict(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let diamond = parse(&headers, &body)?;
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
     let champion = served.champion;
@@ -98,13 +102,17 @@ pub(crate) async fn predict(State(app): State<App>, headers: HeaderMap, body: By
 }
 
 fn parse(headers: &HeaderMap, body: &[u8]) -> Result<PartialDiamond, Problem> {
-    let is_json = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     if !is_json.is_some_and(|value| value.starts_with("application/json")) {
         let detail = "send the diamond as JSON, with the header content-type: application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     let request: Request = serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+        serde_json::error::Category::Data => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+        }
         _ => Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")),
     })?;
     diamond(&request).map_err(Problem::invalid)
@@ -122,9 +130,17 @@ fn diamond(request: &Request) -> Result<PartialDiamond, Vec<Fault>> {
     let y = quantity("y", request.y, &mut faults);
     let z = quantity("z", request.z, &mut faults);
     match (carat, cut, color, clarity) {
-        (Some(carat), Some(cut), Some(color), Some(clarity)) if faults.is_empty() => {
-            Ok(PartialDiamond { carat, cut, color, clarity, depth, table, x, y, z })
-        }
+        (Some(carat), Some(cut), Some(color), Some(clarity)) if faults.is_empty() => Ok(PartialDiamond {
+            carat,
+            cut,
+            color,
+            clarity,
+            depth,
+            table,
+            x,
+            y,
+            z,
+        }),
         _ => Err(faults),
     }
 }
@@ -134,14 +150,22 @@ fn quantity<T: TryFrom<f64, Error = OutOfRange>>(
     value: Option<f64>,
     faults: &mut Vec<Fault>,
 ) -> Option<T> {
-    let fault = |error: OutOfRange| Fault { pointer: format!("/{field}"), detail: format!("{field} {error}") };
-    T::try_from(value?).map_err(|error| faults.push(fault(error))).ok()
+    let fault = |error: OutOfRange| Fault {
+        pointer: format!("/{field}"),
+        detail: format!("{field} {error}"),
+    };
+    T::try_from(value?)
+        .map_err(|error| faults.push(fault(error)))
+        .ok()
 }
 
 fn grade<T>(field: &str, text: &str, faults: &mut Vec<Fault>) -> Option<T>
 where
     T: std::str::FromStr<Err = domain::grade::UnknownGrade>,
 {
-    let fault = |error: T::Err| Fault { pointer: format!("/{field}"), detail: error.to_string() };
+    let fault = |error: T::Err| Fault {
+        pointer: format!("/{field}"),
+        detail: error.to_string(),
+    };
     text.parse().map_err(|error| faults.push(fault(error))).ok()
 }

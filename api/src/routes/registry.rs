@@ -37,12 +37,18 @@ pub(crate) struct List<T> {
 
 impl From<Part> for PageRequest {
     fn from(part: Part) -> Self {
-        Self { limit: part.limit.unwrap_or(100).clamp(1, LARGEST_PAGE), cursor: part.cursor }
+        Self {
+            limit: part.limit.unwrap_or(100).clamp(1, LARGEST_PAGE),
+            cursor: part.cursor,
+        }
     }
 }
 
 fn list<T>(page: Page<T>) -> Json<List<T>> {
-    Json(List { items: page.items, next_cursor: page.next_cursor })
+    Json(List {
+        items: page.items,
+        next_cursor: page.next_cursor,
+    })
 }
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -56,7 +62,12 @@ pub(crate) async fn models(State(app): State<App>, Query(part): Query<Part>) -> 
 /// The model that serves.
 #[utoipa::path(get, path = "/v1/models/champion", responses((status = 200, body = Champion), (status = 503, body = Problem)))]
 pub(crate) async fn champion(State(app): State<App>) -> Answer<Champion> {
-    app.backend.database.champion().await?.map(Json).ok_or_else(Problem::no_model)
+    app.backend
+        .database
+        .champion()
+        .await?
+        .map(Json)
+        .ok_or_else(Problem::no_model)
 }
 
 /// One model version.
@@ -64,7 +75,12 @@ pub(crate) async fn champion(State(app): State<App>) -> Answer<Champion> {
 pub(crate) async fn model(State(app): State<App>, Path(version): Path<String>) -> Answer<Model> {
     let missing = || Problem::not_found("such model version");
     let version = version.parse().map_err(|_| missing())?;
-    app.backend.database.model(version).await?.map(Json).ok_or_else(missing)
+    app.backend
+        .database
+        .model(version)
+        .await?
+        .map(Json)
+        .ok_or_else(missing)
 }
 
 /// Promotions, newest first.
@@ -104,5 +120,10 @@ pub(crate) async fn files(State(app): State<App>, Query(part): Query<Part>) -> A
 pub(crate) async fn file(State(app): State<App>, Path(sha256): Path<String>) -> Answer<DataFile> {
     let missing = || Problem::not_found("such data file");
     let sha256 = sha256.parse().map_err(|_| missing())?;
-    app.backend.database.data_file(sha256).await?.map(Json).ok_or_else(missing)
+    app.backend
+        .database
+        .data_file(sha256)
+        .await?
+        .map(Json)
+        .ok_or_else(missing)
 }

@@ -76,21 +76,41 @@ pub(crate) async fn similar(
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
     let (samples, matching) = served.neighbours.nearest(carat, grades, wanted.n);
     let samples = samples.into_iter().map(json).collect();
-    let answer = Similar { samples, matching, dataset_version: served.champion.dataset_version };
+    let answer = Similar {
+        samples,
+        matching,
+        dataset_version: served.champion.dataset_version,
+    };
     let mut response = Json(answer).into_response();
-    response.extensions_mut().insert(AnsweredBy(served.champion.version));
+    response
+        .extensions_mut()
+        .insert(AnsweredBy(served.champion.version));
     Ok(response)
 }
 
 fn check(wanted: &Wanted) -> Result<(Carat, (Cut, Color, Clarity)), Problem> {
-    let fault = |name: &str, detail: String| Problem::invalid(vec![Fault { pointer: name.to_owned(), detail }]);
+    let fault = |name: &str, detail: String| {
+        Problem::invalid(vec![Fault {
+            pointer: name.to_owned(),
+            detail,
+        }])
+    };
     if !(1..=1000).contains(&wanted.n) {
         return Err(fault("n", "n must be from 1 to 1000".to_owned()));
     }
     let carat = Carat::try_from(wanted.carat).map_err(|error| fault("carat", format!("carat {error}")))?;
-    let cut = wanted.cut.parse::<Cut>().map_err(|error| fault("cut", error.to_string()))?;
-    let color = wanted.color.parse::<Color>().map_err(|error| fault("color", error.to_string()))?;
-    let clarity = wanted.clarity.parse::<Clarity>().map_err(|error| fault("clarity", error.to_string()))?;
+    let cut = wanted
+        .cut
+        .parse::<Cut>()
+        .map_err(|error| fault("cut", error.to_string()))?;
+    let color = wanted
+        .color
+        .parse::<Color>()
+        .map_err(|error| fault("color", error.to_string()))?;
+    let clarity = wanted
+        .clarity
+        .parse::<Clarity>()
+        .map_err(|error| fault("clarity", error.to_string()))?;
     Ok((carat, (cut, color, clarity)))
 }
 

@@ -50,7 +50,13 @@ impl Backend {
             topology: Topology::new(&known, &config.training.kinds),
         };
         let publisher = Publisher::new(broker.clone());
-        Ok(Self { database, store, broker, publisher, wake_relay: Arc::new(Notify::new()) })
+        Ok(Self {
+            database,
+            store,
+            broker,
+            publisher,
+            wake_relay: Arc::new(Notify::new()),
+        })
     }
 
     /// Publishes what was just committed now, rather than at the relay's next look.

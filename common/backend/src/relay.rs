@@ -45,13 +45,28 @@ async fn relay_batch(backend: &Backend) -> Result<bool, String> {
         return Ok(false);
     }
     let messages: Vec<_> = taken.events.iter().map(message).collect();
-    let answers = backend.publisher.publish(&messages).await.map_err(|error: BrokerError| error.to_string())?;
-    let confirmed: Vec<_> =
-        messages.iter().zip(&answers).filter(|(_, answer)| **answer == Published::Confirmed).map(|(m, _)| m.id).collect();
+    let answers = backend
+        .publisher
+        .publish(&messages)
+        .await
+        .map_err(|error: BrokerError| error.to_string())?;
+    let confirmed: Vec<_> = messages
+        .iter()
+        .zip(&answers)
+        .filter(|(_, answer)| **answer == Published::Confirmed)
+        .map(|(m, _)| m.id)
+        .collect();
     let all = confirmed.len() == messages.len();
-    taken.mark(|event| confirmed.contains(&event.id)).await.map_err(text)?;
+    taken
+        .mark(|event| confirmed.contains(&event.id))
+        .await
+        .map_err(text)?;
     metrics::counter!("lapidary_events_published_total").increment(confirmed.len() as u64);
-    if all { Ok(true) } else { Err("the broker returned or refused events".to_owned()) }
+    if all {
+        Ok(true)
+    } else {
+        Err("the broker returned or refused events".to_owned())
+    }
 }
 
 fn message(event: &Unpublished) -> Message {

@@ -163,7 +163,11 @@ impl Event {
         if event.dataschema != schema(&event.kind) {
             return Err(EventError::UnknownSchema(event.dataschema));
         }
-        Ok(Self { id: event.id, time: event.time, data })
+        Ok(Self {
+            id: event.id,
+            time: event.time,
+            data,
+        })
     }
 }
 
@@ -250,7 +254,12 @@ mod tests {
         let file = FileJudged {
             sha256: Sha256::of(b"file"),
             name: "diamonds.csv".to_owned(),
-            rows: RowCounts { rows_read: 3, rows_accepted: 2, rows_known: 1, rows_rejected: 1 },
+            rows: RowCounts {
+                rows_read: 3,
+                rows_accepted: 2,
+                rows_known: 1,
+                rows_rejected: 1,
+            },
             dataset_version: Some(DatasetVersion::FIRST),
             rejection: None,
         };
@@ -265,10 +274,16 @@ mod tests {
             ..run.clone()
         };
         let data = [
-            EventData::DatasetReady(DatasetReady { dataset_version: DatasetVersion::FIRST, rows: 2 }),
+            EventData::DatasetReady(DatasetReady {
+                dataset_version: DatasetVersion::FIRST,
+                rows: 2,
+            }),
             EventData::FileAccepted(file),
             EventData::FileRejected(rejected),
-            EventData::RunStarted(RunNews { model_version: None, ..run.clone() }),
+            EventData::RunStarted(RunNews {
+                model_version: None,
+                ..run.clone()
+            }),
             EventData::RunFinished(run),
             EventData::RunFailed(failed),
             EventData::ModelReady(ModelReady {
@@ -279,7 +294,12 @@ mod tests {
             }),
         ];
         let time = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
-        data.map(|data| Event { id: Uuid::from_u128(1), time, data }).into()
+        data.map(|data| Event {
+            id: Uuid::from_u128(1),
+            time,
+            data,
+        })
+        .into()
     }
 
     #[test]
@@ -304,6 +324,9 @@ mod tests {
         assert!(Event::from_json(json.to_string().as_bytes()).is_ok());
         json["dataschema"] = json!("urn:lapidary:dataset.ready:2");
         let refused = Event::from_json(json.to_string().as_bytes());
-        assert!(matches!(refused, Err(EventError::UnknownSchema(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(EventError::UnknownSchema(_))),
+            "{refused:?}"
+        );
     }
 }

@@ -38,7 +38,11 @@ impl DiamondHash {
     /// The side that the first eight bytes decide.
     #[must_use]
     pub fn side(&self) -> Side {
-        if self.bits().is_multiple_of(HOLDOUT_EVERY) { Side::Holdout } else { Side::Training }
+        if self.bits().is_multiple_of(HOLDOUT_EVERY) {
+            Side::Holdout
+        } else {
+            Side::Training
+        }
     }
 
     fn bits(&self) -> u64 {
@@ -105,7 +109,10 @@ mod tests {
     }
 
     fn sample(carat: f64, price: f64) -> Sample {
-        Sample { diamond: diamond(carat), price: Price::try_from(price).unwrap() }
+        Sample {
+            diamond: diamond(carat),
+            price: Price::try_from(price).unwrap(),
+        }
     }
 
     #[test]

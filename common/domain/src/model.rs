@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    DatasetVersion, ModelKind, ModelVersion, PromotionNumber, Sha256, dataset::DatasetFile,
-    metrics::Metrics, verdict::Verdict,
+    DatasetVersion, ModelKind, ModelVersion, PromotionNumber, Sha256, dataset::DatasetFile, metrics::Metrics,
+    verdict::Verdict,
 };
 
 /// Where an artifact's bytes are.

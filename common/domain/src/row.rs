@@ -152,7 +152,10 @@ pub fn judge(row: &RawRow<'_>) -> Result<Sample, Vec<Fault>> {
             y: y?,
             z: z?,
         };
-        Some(Sample { diamond, price: price? })
+        Some(Sample {
+            diamond,
+            price: price?,
+        })
     };
     sample().ok_or(faults)
 }
@@ -167,12 +170,20 @@ fn number<T: TryFrom<f64, Error = OutOfRange>>(
         text => text.parse::<f64>().map_err(|_| Problem::NotANumber),
     };
     let quantity = parsed.and_then(|value| T::try_from(value).map_err(Problem::from));
-    quantity.map_err(|problem| faults.push(Fault::Value(column, problem))).ok()
+    quantity
+        .map_err(|problem| faults.push(Fault::Value(column, problem)))
+        .ok()
 }
 
 fn grade<T: std::str::FromStr>(column: Column, text: &str, faults: &mut Vec<Fault>) -> Option<T> {
-    let problem = if text.trim().is_empty() { Problem::Missing } else { Problem::UnknownGrade };
-    text.parse().map_err(|_| faults.push(Fault::Value(column, problem))).ok()
+    let problem = if text.trim().is_empty() {
+        Problem::Missing
+    } else {
+        Problem::UnknownGrade
+    };
+    text.parse()
+        .map_err(|_| faults.push(Fault::Value(column, problem)))
+        .ok()
 }
 
 impl From<OutOfRange> for Problem {
@@ -191,8 +202,9 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    const GOOD: [&str; 10] =
-        ["1.1", "Ideal", "H", "SI2", "62.0", "55.0", "4733", "6.61", "6.65", "4.11"];
+    const GOOD: [&str; 10] = [
+        "1.1", "Ideal", "H", "SI2", "62.0", "55.0", "4733", "6.61", "6.65", "4.11",
+    ];
 
     fn with(column: Column, text: &str) -> Result<Sample, Vec<Fault>> {
         let mut row = GOOD;
@@ -209,10 +221,17 @@ mod tests {
     #[case(Column::Depth, "100.5", "depth must not be greater than 100")]
     #[case(Column::Table, "inf", "table must be a finite number")]
     #[case(Column::Z, "NaN", "z must be a finite number")]
-    #[case(Column::Cut, "Best", "cut must be one of Fair, Good, Very Good, Premium, Ideal")]
+    #[case(
+        Column::Cut,
+        "Best",
+        "cut must be one of Fair, Good, Very Good, Premium, Ideal"
+    )]
     fn a_bad_value_is_named(#[case] column: Column, #[case] text: &str, #[case] reason: &str) {
         let faults = with(column, text).unwrap_err();
-        assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [reason]);
+        assert_eq!(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [reason]
+        );
     }
 
     #[test]

@@ -48,10 +48,16 @@ impl FromStr for RunStatus {
     type Err = UnknownRunStatus;
 
     fn from_str(text: &str) -> Result<Self, UnknownRunStatus> {
-        [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Superseded]
-            .into_iter()
-            .find(|status| status.name() == text)
-            .ok_or_else(|| UnknownRunStatus(text.to_owned()))
+        [
+            Self::Queued,
+            Self::Running,
+            Self::Succeeded,
+            Self::Failed,
+            Self::Superseded,
+        ]
+        .into_iter()
+        .find(|status| status.name() == text)
+        .ok_or_else(|| UnknownRunStatus(text.to_owned()))
     }
 }
 

@@ -17,7 +17,10 @@ const NUMBERS: [&str; 7] = ["carat", "depth", "table", "price", "x", "y", "z"];
 pub fn write(samples: &[Sample]) -> Result<Vec<u8>, StorageError> {
     let mut frame = frame(samples).map_err(bad)?;
     let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes).with_compression(ParquetCompression::Snappy).finish(&mut frame).map_err(bad)?;
+    ParquetWriter::new(&mut bytes)
+        .with_compression(ParquetCompression::Snappy)
+        .finish(&mut frame)
+        .map_err(bad)?;
     Ok(bytes)
 }
 
@@ -47,7 +50,10 @@ pub fn read(bytes: Vec<u8>) -> Result<Vec<Sample>, StorageError> {
                 y: y[row].try_into().map_err(bad)?,
                 z: z[row].try_into().map_err(bad)?,
             };
-            Ok(Sample { diamond, price: price[row].try_into().map_err(bad)? })
+            Ok(Sample {
+                diamond,
+                price: price[row].try_into().map_err(bad)?,
+            })
         })
         .collect()
 }
@@ -85,7 +91,10 @@ where
     T: std::str::FromStr<Err = domain::grade::UnknownGrade>,
 {
     let column = frame.column(name).and_then(|column| column.str()).map_err(bad)?;
-    column.iter().map(|text| text.unwrap_or_default().parse().map_err(bad)).collect()
+    column
+        .iter()
+        .map(|text| text.unwrap_or_default().parse().map_err(bad))
+        .collect()
 }
 
 fn bad(reason: impl ToString) -> StorageError {
@@ -98,7 +107,10 @@ mod tests {
     use domain::row::{RawRow, judge};
 
     fn sample(carat: &str) -> Sample {
-        judge(&RawRow([carat, "Ideal", "H", "SI2", "62.0", "55.0", "4733", "6.61", "6.65", "4.11"])).unwrap()
+        judge(&RawRow([
+            carat, "Ideal", "H", "SI2", "62.0", "55.0", "4733", "6.61", "6.65", "4.11",
+        ]))
+        .unwrap()
     }
 
     #[test]

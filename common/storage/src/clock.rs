@@ -4,5 +4,8 @@ use std::time::Duration;
 
 /// The SQL for a moment that lies `after` from now.
 pub(crate) fn from_now(after: Duration) -> String {
-    format!("clock_timestamp() + interval '{} milliseconds'", after.as_millis())
+    format!(
+        "clock_timestamp() + interval '{} milliseconds'",
+        after.as_millis()
+    )
 }

@@ -4,7 +4,9 @@ use domain::{
     DatasetVersion, Sha256,
     file::{DataFile, RowCounts},
 };
-use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 
 use crate::{Database, Page, PageRequest, StorageError, entity::data_file};
 
@@ -32,7 +34,11 @@ impl Database {
             .order_by_desc(data_file::Column::FinishedAt)
             .order_by_asc(data_file::Column::Sha256)
             .limit(page.limit + 1);
-        if let Some(key) = page.cursor.as_deref().and_then(|cursor| cursor.parse::<Sha256>().ok()) {
+        if let Some(key) = page
+            .cursor
+            .as_deref()
+            .and_then(|cursor| cursor.parse::<Sha256>().ok())
+        {
             query = query.filter(self.after(key).await?);
         }
         let rows = query.all(&self.connection).await?;
@@ -41,18 +47,25 @@ impl Database {
 
     async fn after(&self, key: Sha256) -> Result<Condition, StorageError> {
         let key = key.as_bytes().to_vec();
-        let Some(last) = data_file::Entity::find_by_id(key.clone()).one(&self.connection).await? else {
+        let Some(last) = data_file::Entity::find_by_id(key.clone())
+            .one(&self.connection)
+            .await?
+        else {
             return Ok(Condition::all());
         };
         let same_moment = Condition::all()
             .add(data_file::Column::FinishedAt.eq(last.finished_at))
             .add(data_file::Column::Sha256.gt(key));
-        Ok(Condition::any().add(data_file::Column::FinishedAt.lt(last.finished_at)).add(same_moment))
+        Ok(Condition::any()
+            .add(data_file::Column::FinishedAt.lt(last.finished_at))
+            .add(same_moment))
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::try_from(bytes).map(|digest| digest.to_string()).unwrap_or_default()
+    Sha256::try_from(bytes)
+        .map(|digest| digest.to_string())
+        .unwrap_or_default()
 }
 
 /// A row as the domain knows it.
@@ -73,7 +86,11 @@ pub(crate) fn to_domain(row: data_file::Model) -> Result<DataFile, StorageError>
         },
         reasons: serde_json::from_value(row.reasons).map_err(|e| bad(&e))?,
         ignored_columns: serde_json::from_value(row.ignored_columns).map_err(|e| bad(&e))?,
-        dataset_version: row.dataset_version.map(DatasetVersion::try_from).transpose().map_err(|e| bad(&e))?,
+        dataset_version: row
+            .dataset_version
+            .map(DatasetVersion::try_from)
+            .transpose()
+            .map_err(|e| bad(&e))?,
         received_at: row.received_at,
         finished_at: row.finished_at,
     })

@@ -73,7 +73,11 @@ impl Database {
             .map(|migration| migration.name().to_owned())
             .filter(|name| !applied.contains(name))
             .collect();
-        if pending.is_empty() { Ok(()) } else { Err(StorageError::Behind { pending }) }
+        if pending.is_empty() {
+            Ok(())
+        } else {
+            Err(StorageError::Behind { pending })
+        }
     }
 
     async fn applied_migrations(&self) -> Result<Vec<String>, StorageError> {
@@ -86,7 +90,10 @@ impl Database {
         }
         let names = Statement::from_string(DbBackend::Postgres, "SELECT version FROM seaql_migrations");
         let rows = self.connection.query_all_raw(names).await?;
-        Ok(rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?)
+        Ok(rows
+            .iter()
+            .map(|row| row.try_get("", "version"))
+            .collect::<Result<_, _>>()?)
     }
 }
 

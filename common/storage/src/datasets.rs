@@ -20,9 +20,14 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn datasets(&self, page: &PageRequest) -> Result<Page<Dataset>, StorageError> {
-        let mut query =
-            dataset::Entity::find().order_by_desc(dataset::Column::Version).limit(page.limit + 1);
-        if let Some(last) = page.cursor.as_deref().and_then(|cursor| cursor.parse::<i64>().ok()) {
+        let mut query = dataset::Entity::find()
+            .order_by_desc(dataset::Column::Version)
+            .limit(page.limit + 1);
+        if let Some(last) = page
+            .cursor
+            .as_deref()
+            .and_then(|cursor| cursor.parse::<i64>().ok())
+        {
             query = query.filter(dataset::Column::Version.lt(last));
         }
         let rows = query.all(&self.connection).await?;
@@ -31,7 +36,10 @@ impl Database {
         for row in page.items {
             items.push(self.with_files(row).await?);
         }
-        Ok(Page { items, next_cursor: page.next_cursor })
+        Ok(Page {
+            items,
+            next_cursor: page.next_cursor,
+        })
     }
 
     /// One dataset version.
@@ -40,7 +48,9 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn dataset(&self, version: DatasetVersion) -> Result<Option<Dataset>, StorageError> {
-        let row = dataset::Entity::find_by_id(i64::from(version)).one(&self.connection).await?;
+        let row = dataset::Entity::find_by_id(i64::from(version))
+            .one(&self.connection)
+            .await?;
         match row {
             Some(row) => self.with_files(row).await.map(Some),
             None => Ok(None),
@@ -79,7 +89,9 @@ impl Database {
         to: DatasetVersion,
     ) -> Result<Vec<Sha256>, StorageError> {
         let rows = self.accepted(after, to).await?;
-        rows.into_iter().map(|row| digest_of(row.batch_sha256.unwrap_or_default())).collect()
+        rows.into_iter()
+            .map(|row| digest_of(row.batch_sha256.unwrap_or_default()))
+            .collect()
     }
 
     /// Every sample of a dataset version, in its order: files as accepted, rows as they stand in
@@ -95,7 +107,11 @@ impl Database {
             let bytes = store.batch(digest).await?;
             let batch = tokio::task::spawn_blocking(move || batch::read(bytes)).await;
             let batch = batch.map_err(|_| StorageError::BadBatch("reading it panicked".to_owned()))??;
-            samples.extend(batch.into_iter().filter(|sample| seen.insert(SampleHash::of(sample))));
+            samples.extend(
+                batch
+                    .into_iter()
+                    .filter(|sample| seen.insert(SampleHash::of(sample))),
+            );
         }
         Ok(samples)
     }
@@ -104,7 +120,12 @@ impl Database {
         let version = version_of(row.version)?;
         let files = self.dataset_files(version).await?;
         let rows = u64::try_from(row.rows).map_err(|e| StorageError::bad_row("datasets", e))?;
-        Ok(Dataset { version, files, rows, created_at: row.created_at })
+        Ok(Dataset {
+            version,
+            files,
+            rows,
+            created_at: row.created_at,
+        })
     }
 
     async fn accepted(

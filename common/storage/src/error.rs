@@ -65,7 +65,10 @@ impl StorageError {
     }
 
     pub(crate) fn bad_row(table: &'static str, reason: impl ToString) -> Self {
-        Self::BadRow { table, reason: reason.to_string() }
+        Self::BadRow {
+            table,
+            reason: reason.to_string(),
+        }
     }
 
     pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
@@ -76,7 +79,10 @@ impl StorageError {
 impl From<DbErr> for StorageError {
     fn from(error: DbErr) -> Self {
         if can_wait(&error) {
-            return Self::Unavailable { what: "Postgres", source: Box::new(error) };
+            return Self::Unavailable {
+                what: "Postgres",
+                source: Box::new(error),
+            };
         }
         Self::Database(error)
     }
@@ -85,9 +91,10 @@ impl From<DbErr> for StorageError {
 impl From<object_store::Error> for StorageError {
     fn from(error: object_store::Error) -> Self {
         match error {
-            object_store::Error::Generic { .. } => {
-                Self::Unavailable { what: "the object store", source: Box::new(error) }
-            }
+            object_store::Error::Generic { .. } => Self::Unavailable {
+                what: "the object store",
+                source: Box::new(error),
+            },
             error => Self::Object(error),
         }
     }

@@ -16,7 +16,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    Database, StorageError, data_files, database::sql, entity::{data_file, dataset}, outbox,
+    Database, StorageError, data_files,
+    database::sql,
+    entity::{data_file, dataset},
+    outbox,
 };
 
 /// Advisory lock under which dataset versions are given out.
@@ -55,7 +58,9 @@ impl Database {
     /// When Postgres does not answer.
     pub async fn begin_acceptance(&self, sha256: Sha256) -> Result<Acceptance, StorageError> {
         let transaction = self.connection.begin().await?;
-        transaction.execute_raw(sql("SELECT pg_advisory_xact_lock($1)", [DATASET_LOCK.into()])).await?;
+        transaction
+            .execute_raw(sql("SELECT pg_advisory_xact_lock($1)", [DATASET_LOCK.into()]))
+            .await?;
         let accepted = data_file::Entity::find_by_id(sha256.as_bytes().to_vec())
             .filter(data_file::Column::Status.eq(FileStatus::Accepted.name()))
             .one(&transaction)
@@ -63,7 +68,10 @@ impl Database {
         if let Some(row) = accepted {
             return Ok(Acceptance::Known(Box::new(data_files::to_domain(row)?)));
         }
-        let newest = dataset::Entity::find().order_by_desc(dataset::Column::Version).one(&transaction).await?;
+        let newest = dataset::Entity::find()
+            .order_by_desc(dataset::Column::Version)
+            .one(&transaction)
+            .await?;
         let newest = newest.map(newest_of).transpose()?;
         Ok(Acceptance::Open(OpenAcceptance { transaction, newest }))
     }
@@ -94,7 +102,11 @@ impl Database {
             .on_conflict(replace)
             .exec_without_returning(&transaction)
             .await?;
-        let event = Event { id: Uuid::now_v7(), time: file.finished_at, data: EventData::FileRejected(news(file)) };
+        let event = Event {
+            id: Uuid::now_v7(),
+            time: file.finished_at,
+            data: EventData::FileRejected(news(file)),
+        };
         outbox::append(&transaction, &[event], file.finished_at).await?;
         Ok(transaction.commit().await?)
     }
@@ -110,7 +122,8 @@ impl OpenAcceptance {
     /// The version that the commit will make.
     #[must_use]
     pub fn next_version(&self) -> DatasetVersion {
-        self.newest.map_or(DatasetVersion::FIRST, |newest| newest.version.next())
+        self.newest
+            .map_or(DatasetVersion::FIRST, |newest| newest.version.next())
     }
 
     /// Commits the file, its dataset version and their events.
@@ -132,9 +145,16 @@ impl OpenAcceptance {
         self.replace_row(file, batch).await?;
         let happened = [
             EventData::FileAccepted(news(file)),
-            EventData::DatasetReady(DatasetReady { dataset_version: version, rows }),
+            EventData::DatasetReady(DatasetReady {
+                dataset_version: version,
+                rows,
+            }),
         ];
-        let events = happened.map(|data| Event { id: Uuid::now_v7(), time: file.finished_at, data });
+        let events = happened.map(|data| Event {
+            id: Uuid::now_v7(),
+            time: file.finished_at,
+            data,
+        });
         outbox::append(&self.transaction, &events, file.finished_at).await?;
         Ok(self.transaction.commit().await?)
     }
@@ -150,8 +170,12 @@ impl OpenAcceptance {
 
     async fn replace_row(&self, file: &DataFile, batch: Sha256) -> Result<(), StorageError> {
         let key = file.sha256.as_bytes().to_vec();
-        data_file::Entity::delete_by_id(key).exec(&self.transaction).await?;
-        data_file::Entity::insert(to_row(file, Some(batch))).exec_without_returning(&self.transaction).await?;
+        data_file::Entity::delete_by_id(key)
+            .exec(&self.transaction)
+            .await?;
+        data_file::Entity::insert(to_row(file, Some(batch)))
+            .exec_without_returning(&self.transaction)
+            .await?;
         Ok(())
     }
 }

@@ -5,7 +5,8 @@ use domain::{
     model::{ArtifactRef, Champion, Lineage, Model, Promotion},
 };
 use sea_orm::{
-    ConnectionTrait as _, EntityTrait as _, FromQueryResult, JsonValue, QueryOrder as _, prelude::ChronoDateTimeUtc,
+    ConnectionTrait as _, EntityTrait as _, FromQueryResult, JsonValue, QueryOrder as _,
+    prelude::ChronoDateTimeUtc,
 };
 use uuid::Uuid;
 
@@ -53,9 +54,15 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn model(&self, version: ModelVersion) -> Result<Option<Model>, StorageError> {
-        let statement = sql(&format!("{SELECT} WHERE m.version = $1"), [i64::from(version).into()]);
+        let statement = sql(
+            &format!("{SELECT} WHERE m.version = $1"),
+            [i64::from(version).into()],
+        );
         match self.connection.query_one_raw(statement).await? {
-            Some(row) => self.with_lineage(Row::from_query_result(&row, "")?).await.map(Some),
+            Some(row) => self
+                .with_lineage(Row::from_query_result(&row, "")?)
+                .await
+                .map(Some),
             None => Ok(None),
         }
     }
@@ -66,17 +73,29 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn models(&self, page: &PageRequest) -> Result<Page<Model>, StorageError> {
-        let below = page.cursor.as_deref().and_then(|cursor| cursor.parse::<i64>().ok());
+        let below = page
+            .cursor
+            .as_deref()
+            .and_then(|cursor| cursor.parse::<i64>().ok());
         let text = format!("{SELECT} WHERE m.version < $1 ORDER BY m.version DESC LIMIT $2");
-        let values = [below.unwrap_or(i64::MAX).into(), (page.limit + 1).cast_signed().into()];
+        let values = [
+            below.unwrap_or(i64::MAX).into(),
+            (page.limit + 1).cast_signed().into(),
+        ];
         let rows = self.connection.query_all_raw(sql(&text, values)).await?;
-        let rows = rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+        let rows = rows
+            .iter()
+            .map(|row| Row::from_query_result(row, ""))
+            .collect::<Result<Vec<_>, _>>()?;
         let page = Page::of(rows, page.limit, |row| row.version.to_string(), Ok)?;
         let mut items = Vec::with_capacity(page.items.len());
         for row in page.items {
             items.push(self.with_lineage(row).await?);
         }
-        Ok(Page { items, next_cursor: page.next_cursor })
+        Ok(Page {
+            items,
+            next_cursor: page.next_cursor,
+        })
     }
 
     /// The champion, with all that is known of it.
@@ -135,12 +154,21 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn promotions(&self, page: &PageRequest) -> Result<Page<Promotion>, StorageError> {
-        let below = page.cursor.as_deref().and_then(|cursor| cursor.parse::<i64>().ok());
+        let below = page
+            .cursor
+            .as_deref()
+            .and_then(|cursor| cursor.parse::<i64>().ok());
         let statement = sql(
             "SELECT * FROM promotions WHERE number < $1 ORDER BY number DESC LIMIT $2",
-            [below.unwrap_or(i64::MAX).into(), (page.limit + 1).cast_signed().into()],
+            [
+                below.unwrap_or(i64::MAX).into(),
+                (page.limit + 1).cast_signed().into(),
+            ],
         );
-        let rows = promotion::Entity::find().from_raw_sql(statement).all(&self.connection).await?;
+        let rows = promotion::Entity::find()
+            .from_raw_sql(statement)
+            .all(&self.connection)
+            .await?;
         Page::of(rows, page.limit, |row| row.number.to_string(), promotion_of)
     }
 

@@ -8,7 +8,8 @@
 use chrono::{DateTime, Utc};
 use domain::event::{Delivery, Event};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, EntityTrait as _, NotSet,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, EntityTrait as _, NotSet,
     PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, TransactionTrait as _,
     sea_query::{LockBehavior, LockType},
 };
@@ -26,7 +27,9 @@ pub(crate) async fn append(
     events: &[Event],
     at: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    transaction.execute_raw(sql("SELECT pg_advisory_xact_lock($1)", [EVENTS_LOCK.into()])).await?;
+    transaction
+        .execute_raw(sql("SELECT pg_advisory_xact_lock($1)", [EVENTS_LOCK.into()]))
+        .await?;
     let rows = events.iter().map(|event| event::ActiveModel {
         seq: NotSet,
         id: Set(event.id),
@@ -36,7 +39,9 @@ pub(crate) async fn append(
         created_at: Set(at),
         published_at: NotSet,
     });
-    event::Entity::insert_many(rows).exec_without_returning(transaction).await?;
+    event::Entity::insert_many(rows)
+        .exec_without_returning(transaction)
+        .await?;
     Ok(())
 }
 
@@ -45,9 +50,10 @@ pub(crate) fn without_nul(value: Value) -> Value {
     match value {
         Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
         Value::Array(items) => items.into_iter().map(without_nul).collect(),
-        Value::Object(fields) => {
-            fields.into_iter().map(|(name, value)| (name.replace('\0', "\u{fffd}"), without_nul(value))).collect()
-        }
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name.replace('\0', "\u{fffd}"), without_nul(value)))
+            .collect(),
         other => other,
     }
 }
@@ -81,7 +87,12 @@ impl Taken {
     ///
     /// When Postgres does not commit; the events will be taken again then.
     pub async fn mark(self, published: impl Fn(&Unpublished) -> bool) -> Result<u64, StorageError> {
-        let done: Vec<i64> = self.events.iter().filter(|event| published(event)).map(|event| event.seq).collect();
+        let done: Vec<i64> = self
+            .events
+            .iter()
+            .filter(|event| published(event))
+            .map(|event| event.seq)
+            .collect();
         let statement = sql(
             "UPDATE events SET published_at = clock_timestamp() WHERE seq = ANY($1)",
             [done.into()],

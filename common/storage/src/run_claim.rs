@@ -12,14 +12,10 @@ use domain::{
     DatasetVersion, ModelKind,
     event::{Event, EventData, RunNews},
 };
-use sea_orm::{
-    ConnectionTrait as _, DatabaseTransaction, FromQueryResult, TransactionTrait as _,
-};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, FromQueryResult, TransactionTrait as _};
 use uuid::Uuid;
 
-use crate::{
-    Database, StorageError, clock::from_now, database::sql, outbox, run_finish::record_failure,
-};
+use crate::{Database, StorageError, clock::from_now, database::sql, outbox, run_finish::record_failure};
 
 /// Who claims, and on what terms.
 #[derive(Debug, Clone)]
@@ -120,7 +116,10 @@ impl Database {
 
 /// Serializes the claims of one kind.
 async fn lock_kind(transaction: &DatabaseTransaction, kind: ModelKind) -> Result<(), StorageError> {
-    let lock = sql("SELECT pg_advisory_xact_lock(hashtextextended('train.' || $1, 0))", [kind.name().into()]);
+    let lock = sql(
+        "SELECT pg_advisory_xact_lock(hashtextextended('train.' || $1, 0))",
+        [kind.name().into()],
+    );
     transaction.execute_raw(lock).await?;
     Ok(())
 }
@@ -129,7 +128,10 @@ async fn newest_dataset(transaction: &DatabaseTransaction) -> Result<Option<Data
     let statement = sql("SELECT max(version) AS version FROM datasets", []);
     let row = transaction.query_one_raw(statement).await?;
     let version: Option<i64> = row.map(|row| row.try_get("", "version")).transpose()?.flatten();
-    version.map(DatasetVersion::try_from).transpose().map_err(|e| StorageError::bad_row("datasets", e))
+    version
+        .map(DatasetVersion::try_from)
+        .transpose()
+        .map_err(|e| StorageError::bad_row("datasets", e))
 }
 
 async fn supersede_older(
@@ -158,8 +160,12 @@ async fn newest_run(
         "{CANDIDATE} WHERE automatic AND kind = $1 AND dataset_version = $2 \
          ORDER BY started_at DESC, id DESC LIMIT 1 FOR UPDATE"
     );
-    let row = transaction.query_one_raw(sql(&text, [kind.name().into(), i64::from(newest).into()])).await?;
-    Ok(row.map(|row| Candidate::from_query_result(&row, "")).transpose()?)
+    let row = transaction
+        .query_one_raw(sql(&text, [kind.name().into(), i64::from(newest).into()]))
+        .await?;
+    Ok(row
+        .map(|row| Candidate::from_query_result(&row, ""))
+        .transpose()?)
 }
 
 /// A run on any version whose trainer fell silent.
@@ -171,8 +177,12 @@ async fn abandoned_run(
         "{CANDIDATE} WHERE kind = $1 AND status = 'running' AND lease_until < clock_timestamp() \
          ORDER BY dataset_version DESC LIMIT 1 FOR UPDATE"
     );
-    let row = transaction.query_one_raw(sql(&text, [kind.name().into()])).await?;
-    Ok(row.map(|row| Candidate::from_query_result(&row, "")).transpose()?)
+    let row = transaction
+        .query_one_raw(sql(&text, [kind.name().into()]))
+        .await?;
+    Ok(row
+        .map(|row| Candidate::from_query_result(&row, ""))
+        .transpose()?)
 }
 
 async fn create(
@@ -182,7 +192,13 @@ async fn create(
     terms: &ClaimTerms,
     at: DateTime<Utc>,
 ) -> Result<Lease, StorageError> {
-    let lease = Lease { run_id: Uuid::now_v7(), kind, dataset_version, attempt: 1, seed: terms.seed };
+    let lease = Lease {
+        run_id: Uuid::now_v7(),
+        kind,
+        dataset_version,
+        attempt: 1,
+        seed: terms.seed,
+    };
     let text = format!(
         "INSERT INTO training_runs (id, kind, dataset_version, automatic, seed, status, attempts, worker, \
          lease_until, started_at) VALUES ($1, $2, $3, true, $4, 'running', 1, $5, {}, $6)",
@@ -223,7 +239,17 @@ async fn resume(
     };
     if lease.attempt > terms.max_attempts {
         let error = format!("gave up after {} attempts, none of which ended", run.attempts);
-        record_failure(transaction, &Lease { attempt: lease.attempt - 1, ..lease }, &error, &[], at).await?;
+        record_failure(
+            transaction,
+            &Lease {
+                attempt: lease.attempt - 1,
+                ..lease
+            },
+            &error,
+            &[],
+            at,
+        )
+        .await?;
         return Ok(Claim::NothingToDo);
     }
     start_again(transaction, &lease, terms).await?;
@@ -240,7 +266,11 @@ async fn start_again(
         "UPDATE training_runs SET status = 'running', attempts = $2, worker = $3, lease_until = {} WHERE id = $1",
         from_now(terms.lease)
     );
-    let values = [lease.run_id.into(), lease.attempt.cast_signed().into(), terms.worker.clone().into()];
+    let values = [
+        lease.run_id.into(),
+        lease.attempt.cast_signed().into(),
+        terms.worker.clone().into(),
+    ];
     transaction.execute_raw(sql(&text, values)).await?;
     Ok(())
 }
@@ -258,6 +288,10 @@ async fn announce_start(
         model_version: None,
         error: None,
     };
-    let event = Event { id: Uuid::now_v7(), time: at, data: EventData::RunStarted(news) };
+    let event = Event {
+        id: Uuid::now_v7(),
+        time: at,
+        data: EventData::RunStarted(news),
+    };
     outbox::append(transaction, &[event], at).await
 }

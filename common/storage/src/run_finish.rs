@@ -73,7 +73,9 @@ impl Database {
         if !end_run(&transaction, lease, trained, at).await? {
             return Ok(Finish::LeaseLost);
         }
-        transaction.execute_raw(sql("SELECT pg_advisory_xact_lock($1)", [MODELS_LOCK.into()])).await?;
+        transaction
+            .execute_raw(sql("SELECT pg_advisory_xact_lock($1)", [MODELS_LOCK.into()]))
+            .await?;
         let champion = newest_promotion(&transaction).await?;
         if champion != trained.judged_against {
             return Ok(Finish::ChampionMoved);
@@ -120,11 +122,21 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn requeue_run(&self, lease: &Lease, error: &str, log: &[String]) -> Result<bool, StorageError> {
+    pub async fn requeue_run(
+        &self,
+        lease: &Lease,
+        error: &str,
+        log: &[String],
+    ) -> Result<bool, StorageError> {
         let statement = sql(
             "UPDATE training_runs SET status = 'queued', lease_until = NULL, error = $3, log = log || $4 \
              WHERE id = $1 AND attempts = $2 AND status = 'running'",
-            [key(lease)[0].clone(), key(lease)[1].clone(), text(error).into(), lines(log).into()],
+            [
+                key(lease)[0].clone(),
+                key(lease)[1].clone(),
+                text(error).into(),
+                lines(log).into(),
+            ],
         );
         Ok(self.connection.execute_raw(statement).await?.rows_affected() == 1)
     }
@@ -175,9 +187,14 @@ async fn end_run(
     Ok(transaction.execute_raw(statement).await?.rows_affected() == 1)
 }
 
-async fn newest_promotion(transaction: &DatabaseTransaction) -> Result<Option<PromotionNumber>, StorageError> {
+async fn newest_promotion(
+    transaction: &DatabaseTransaction,
+) -> Result<Option<PromotionNumber>, StorageError> {
     let number = max(transaction, "SELECT max(number) AS number FROM promotions").await?;
-    number.map(PromotionNumber::try_from).transpose().map_err(|e| StorageError::bad_row("promotions", e))
+    number
+        .map(PromotionNumber::try_from)
+        .transpose()
+        .map_err(|e| StorageError::bad_row("promotions", e))
 }
 
 async fn next_model_version(transaction: &DatabaseTransaction) -> Result<ModelVersion, StorageError> {
@@ -245,7 +262,14 @@ fn news(lease: &Lease, model_version: Option<ModelVersion>, error: Option<String
 }
 
 fn events(happened: Vec<EventData>, at: DateTime<Utc>) -> Vec<Event> {
-    happened.into_iter().map(|data| Event { id: Uuid::now_v7(), time: at, data }).collect()
+    happened
+        .into_iter()
+        .map(|data| Event {
+            id: Uuid::now_v7(),
+            time: at,
+            data,
+        })
+        .collect()
 }
 
 fn key(lease: &Lease) -> [sea_orm::Value; 2] {

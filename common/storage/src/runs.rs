@@ -36,7 +36,8 @@ impl Database {
     pub async fn run(&self, id: Uuid) -> Result<Option<TrainingRun>, StorageError> {
         let statement = sql(&format!("{SELECT} WHERE r.id = $1"), [id.into()]);
         let row = self.connection.query_one_raw(statement).await?;
-        row.map(|row| to_domain(Row::from_query_result(&row, "")?)).transpose()
+        row.map(|row| to_domain(Row::from_query_result(&row, "")?))
+            .transpose()
     }
 
     /// Training runs, the last started first.
@@ -45,15 +46,24 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn runs(&self, page: &PageRequest) -> Result<Page<TrainingRun>, StorageError> {
-        let after = page.cursor.as_deref().and_then(|cursor| Uuid::parse_str(cursor).ok());
+        let after = page
+            .cursor
+            .as_deref()
+            .and_then(|cursor| Uuid::parse_str(cursor).ok());
         let text = format!(
             "{SELECT} WHERE $1::uuid IS NULL OR (r.started_at, r.id) < \
              (SELECT started_at, id FROM training_runs WHERE id = $1) \
              ORDER BY r.started_at DESC, r.id DESC LIMIT $2"
         );
         let limit = (page.limit + 1).cast_signed();
-        let rows = self.connection.query_all_raw(sql(&text, [after.into(), limit.into()])).await?;
-        let rows = rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+        let rows = self
+            .connection
+            .query_all_raw(sql(&text, [after.into(), limit.into()]))
+            .await?;
+        let rows = rows
+            .iter()
+            .map(|row| Row::from_query_result(row, ""))
+            .collect::<Result<Vec<_>, _>>()?;
         Page::of(rows, page.limit, |row| row.id.to_string(), to_domain)
     }
 }
@@ -68,11 +78,19 @@ fn to_domain(row: Row) -> Result<TrainingRun, StorageError> {
         seed: u64::try_from(row.seed).map_err(|e| bad(&e))?,
         attempts: u32::try_from(row.attempts).map_err(|e| bad(&e))?,
         parameters: row.parameters,
-        metrics: row.metrics.map(serde_json::from_value).transpose().map_err(|e| bad(&e))?,
+        metrics: row
+            .metrics
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(|e| bad(&e))?,
         error: row.error,
         log: row.log,
         started_at: row.started_at,
         finished_at: row.finished_at,
-        model_version: row.model_version.map(ModelVersion::try_from).transpose().map_err(|e| bad(&e))?,
+        model_version: row
+            .model_version
+            .map(ModelVersion::try_from)
+            .transpose()
+            .map_err(|e| bad(&e))?,
     })
 }

@@ -33,7 +33,9 @@ impl Store {
     /// When the URL is of no known kind, or the folder cannot be made.
     pub fn open(url: &Url) -> Result<Self, StorageError> {
         if url.scheme() == "file" {
-            let folder = url.to_file_path().map_err(|()| setting(url, "is no local folder"))?;
+            let folder = url
+                .to_file_path()
+                .map_err(|()| setting(url, "is no local folder"))?;
             return Self::open_folder(&folder);
         }
         // An error means that a provider is installed already, which is as well.
@@ -41,13 +43,17 @@ impl Store {
         let variables = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
         let (objects, prefix) =
             object_store::parse_url_opts(url, variables).map_err(|error| setting(url, &error.to_string()))?;
-        Ok(Self { objects: Arc::new(PrefixStore::new(objects, prefix)) })
+        Ok(Self {
+            objects: Arc::new(PrefixStore::new(objects, prefix)),
+        })
     }
 
     fn open_folder(folder: &FilePath) -> Result<Self, StorageError> {
         std::fs::create_dir_all(folder)?;
         let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self { objects: Arc::new(objects) })
+        Ok(Self {
+            objects: Arc::new(objects),
+        })
     }
 
     /// Keeps a Parquet batch; returns its digest.
@@ -88,8 +94,15 @@ impl Store {
 
     async fn put(&self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Sha256, StorageError> {
         let digest = Sha256::of(&bytes);
-        let once = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.objects.put_opts(&location(kind, digest), PutPayload::from(bytes), once).await {
+        let once = PutOptions {
+            mode: PutMode::Create,
+            ..PutOptions::default()
+        };
+        match self
+            .objects
+            .put_opts(&location(kind, digest), PutPayload::from(bytes), once)
+            .await
+        {
             Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(digest),
             Err(error) => Err(error.into()),
         }
@@ -106,7 +119,10 @@ impl Store {
         let bytes = found.bytes().await?;
         match Sha256::of(&bytes) {
             same if same == digest => Ok(bytes.into()),
-            found => Err(StorageError::DamagedObject { path: path.to_string(), found }),
+            found => Err(StorageError::DamagedObject {
+                path: path.to_string(),
+                found,
+            }),
         }
     }
 }
@@ -146,7 +162,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path());
         let digest = store.put_batch(b"rows".to_vec()).await.unwrap();
-        std::fs::write(folder.path().join(location(ObjectKind::Batch, digest).to_string()), b"rowz").unwrap();
+        std::fs::write(
+            folder
+                .path()
+                .join(location(ObjectKind::Batch, digest).to_string()),
+            b"rowz",
+        )
+        .unwrap();
         let error = store.batch(digest).await.unwrap_err();
         assert!(matches!(error, StorageError::DamagedObject { .. }), "{error}");
     }
@@ -154,7 +176,10 @@ mod tests {
     #[tokio::test]
     async fn a_missing_object_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let error = store(folder.path()).artifact(Sha256::of(b"never put")).await.unwrap_err();
+        let error = store(folder.path())
+            .artifact(Sha256::of(b"never put"))
+            .await
+            .unwrap_err();
         assert!(matches!(error, StorageError::MissingObject(_)), "{error}");
     }
 }
