@@ -154,7 +154,8 @@ async fn waiting_ends_when_the_connection_does() -> Result<()> {
             reason: "Postgres is down".into(),
         });
         vhost.close_connection("test consume linear").await?;
-        loop {
+        // Far fewer calls are needed: the connection is gone after the first or second.
+        for _ in 0..8 {
             let call = consumer.call().await?;
             let redelivered = call.delivery.redelivered;
             call.answer(if redelivered {
@@ -168,6 +169,7 @@ async fn waiting_ends_when_the_connection_does() -> Result<()> {
                 return consumer.stop().await;
             }
         }
+        anyhow::bail!("the handler is called again and again with a delivery that is no longer ours")
     })
     .await
 }

@@ -14,6 +14,13 @@ fn lifecycle(drain_timeout: Duration) -> Lifecycle {
     Lifecycle::new(drain_timeout).unwrap()
 }
 
+/// How it ends; it has to end sooner than the drain timeout of most tests.
+async fn ending(life: Lifecycle) -> Ending {
+    timeout(LONG / 2, life.run_until_stopped())
+        .await
+        .expect("it lives on")
+}
+
 #[tokio::test]
 async fn a_task_that_fails_ends_or_panics_stops_the_service_with_a_failure() {
     for how in ["fails", "ends", "panics"] {
@@ -30,7 +37,7 @@ async fn a_task_that_fails_ends_or_panics_stops_the_service_with_a_failure() {
                 _ => Ok(()),
             }
         });
-        assert_eq!(life.run_until_stopped().await, Ending::Failed, "{how}");
+        assert_eq!(ending(life).await, Ending::Failed, "{how}");
     }
 }
 
@@ -45,7 +52,7 @@ async fn stopping_waits_for_work_in_hand() {
     });
     short_lived.spawn(released);
     life.soft_stop().cancel();
-    let mut running = tokio::spawn(life.run_until_stopped());
+    let mut running = tokio::spawn(ending(life));
     // The worker has ended when only the short-lived task is left, and the service still lives.
     while short_lived.len() > 1 {
         tokio::task::yield_now().await;
@@ -65,7 +72,7 @@ async fn the_hard_token_fires_after_the_drain_timeout() {
         Ok(())
     });
     life.soft_stop().cancel();
-    assert_eq!(life.run_until_stopped().await, Ending::Forced);
+    assert_eq!(ending(life).await, Ending::Forced);
     assert!(
         started.elapsed() < SHORT + GRACE,
         "it waited for more than the task"
@@ -77,7 +84,7 @@ async fn a_task_that_ignores_the_hard_token_is_cut_off() {
     let life = lifecycle(SHORT);
     life.spawn("deaf", pending());
     life.soft_stop().cancel();
-    assert_eq!(life.run_until_stopped().await, Ending::Forced);
+    assert_eq!(ending(life).await, Ending::Forced);
 }
 
 #[tokio::test]
@@ -89,5 +96,5 @@ async fn a_task_that_fails_while_stopping_is_a_failure() {
         bail!("the last batch was not written")
     });
     life.soft_stop().cancel();
-    assert_eq!(life.run_until_stopped().await, Ending::Failed);
+    assert_eq!(ending(life).await, Ending::Failed);
 }
