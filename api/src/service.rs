@@ -10,7 +10,7 @@ use ::service::{
     telemetry::Metrics,
 };
 use anyhow::Context as _;
-use backend::{Backend, relay, report};
+use backend::{Backend, Servers};
 use broker::{WakeUp, WakeUps};
 use tokio::sync::Notify;
 use tracing::info;
@@ -32,81 +32,58 @@ pub(crate) struct App {
 pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let clock = Clock::system();
     let health = Health::new(clock.clone());
-    let (postgres, broker) = (
-        health.component("postgres", Need::Essential),
-        health.component("broker", Need::Useful),
-    );
-    let component = health.component("model", Need::Essential);
+    let servers = Servers::register(&health);
+    let serving = Arc::new(Serving::new(health.component("model", Need::Essential)));
     let backend = Backend::connect(config, "api").await?;
-    let serving = Arc::new(Serving::new(component));
     let address = config.api.listen;
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("api.listen {address} cannot be bound"))?;
     info!(address = %listener.local_addr()?, "listening");
+    follow_champion(&serving, &backend, config, lifecycle, servers);
     let body_limit_bytes = config.api.body_limit_bytes;
     let app = App {
-        backend: backend.clone(),
-        serving: Arc::clone(&serving),
+        backend,
+        serving,
         health,
         metrics,
         clock,
         body_limit_bytes,
     };
-    let stop = lifecycle.soft_stop();
-    let look = Arc::new(Notify::new());
-    let hints = WakeUps::new(backend.broker.clone(), &["model.ready"]);
-    let state = hints.state();
-    let (database, interval) = (backend.database.clone(), config.relay.poll_interval);
-    lifecycle.spawn("postgres", {
-        let stop = stop.clone();
-        async move {
-            report::postgres(database, postgres, stop).await;
-            Ok(())
-        }
-    });
-    lifecycle.spawn("broker", {
-        let stop = stop.clone();
-        async move {
-            report::broker(state, broker, stop).await;
-            Ok(())
-        }
-    });
-    lifecycle.spawn("wake-ups", {
-        let (look, stop) = (Arc::clone(&look), stop.clone());
-        async move {
-            hints
-                .run(
-                    move |_: WakeUp| {
-                        look.notify_one();
-                        std::future::ready(())
-                    },
-                    stop,
-                )
-                .await;
-            Ok(())
-        }
-    });
-    let reconcile = config.api.reconcile_interval;
-    lifecycle.spawn("swap", {
-        let (backend, stop) = (backend.clone(), stop.clone());
-        async move {
-            serving.follow(backend, look, reconcile, stop).await;
-            Ok(())
-        }
-    });
-    lifecycle.spawn("relay", {
-        let stop = stop.clone();
-        async move {
-            relay::run(backend, interval, stop).await;
-            Ok(())
-        }
-    });
     let router = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let stop = lifecycle.soft_stop();
     lifecycle.spawn("http", async move {
         Ok(axum::serve(listener, router)
             .with_graceful_shutdown(stop.cancelled_owned())
             .await?)
     });
     Ok(())
+}
+
+/// Events wake the swap up; it reconciles with Postgres, also at intervals and at every connection.
+fn follow_champion(
+    serving: &Arc<Serving>,
+    backend: &Backend,
+    config: &Config,
+    lifecycle: &Lifecycle,
+    servers: Servers,
+) {
+    let hints = WakeUps::new(backend.broker.clone(), &["model.ready"]);
+    backend.start(config, lifecycle, servers, hints.state());
+    let look = Arc::new(Notify::new());
+    let (woken, stop) = (Arc::clone(&look), lifecycle.soft_stop());
+    lifecycle.spawn("wake-ups", async move {
+        let wake = |_: WakeUp| {
+            woken.notify_one();
+            std::future::ready(())
+        };
+        hints.run(wake, stop).await;
+        Ok(())
+    });
+    let (serving, backend, stop) = (Arc::clone(serving), backend.clone(), lifecycle.soft_stop());
+    let interval = config.api.reconcile_interval;
+    lifecycle.spawn("swap", async move {
+        serving.follow(backend, look, interval, stop).await;
+        Ok(())
+    });
 }

@@ -104,9 +104,7 @@ impl Intake {
         if let Some(newest) = acceptance.newest() {
             self.known.catch_up(&self.backend, newest.version).await?;
         }
-        let now = blocking(path, |path| look(path))
-            .await?
-            .map(|(snapshot, _)| snapshot);
+        let now = blocking(path, look).await?.map(|(snapshot, _)| snapshot);
         if now.as_ref() != Some(snapshot) {
             acceptance.give_up().await?;
             return Ok(Taken::Changed);

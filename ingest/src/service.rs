@@ -1,14 +1,9 @@
 //! Putting the service together.
 
 use ::service::{
-    clock::Clock,
-    config::Config,
-    health::{Health, Need},
-    lifecycle::Lifecycle,
-    probes::Probes,
-    telemetry::Metrics,
+    clock::Clock, config::Config, health::Health, lifecycle::Lifecycle, probes::Probes, telemetry::Metrics,
 };
-use backend::{Backend, relay, report};
+use backend::{Backend, Servers};
 
 use crate::{inbox::Inbox, intake::Intake};
 
@@ -16,45 +11,18 @@ use crate::{inbox::Inbox, intake::Intake};
 pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let clock = Clock::system();
     let health = Health::new(clock.clone());
-    let (postgres, broker) = (
-        health.component("postgres", Need::Essential),
-        health.component("broker", Need::Useful),
-    );
+    let servers = Servers::register(&health);
     let probes = Probes { health, metrics }.bind(config.ingest.listen).await?;
     let stop = lifecycle.soft_stop();
-    lifecycle.spawn("probes", {
-        let stop = stop.clone();
-        async move {
-            probes.serve(stop).await;
-            Ok(())
-        }
+    let token = stop.clone();
+    lifecycle.spawn("probes", async move {
+        probes.serve(token).await;
+        Ok(())
     });
     let backend = Backend::connect(config, "ingest").await?;
     let inbox = Inbox::open(&config.ingest)?;
-    let intake = Intake::new(backend.clone(), &config.ingest, clock);
-    let (database, state) = (backend.database.clone(), backend.publisher().state());
-    let interval = config.relay.poll_interval;
-    lifecycle.spawn("postgres", {
-        let stop = stop.clone();
-        async move {
-            report::postgres(database, postgres, stop).await;
-            Ok(())
-        }
-    });
-    lifecycle.spawn("broker", {
-        let stop = stop.clone();
-        async move {
-            report::broker(state, broker, stop).await;
-            Ok(())
-        }
-    });
-    lifecycle.spawn("relay", {
-        let stop = stop.clone();
-        async move {
-            relay::run(backend, interval, stop).await;
-            Ok(())
-        }
-    });
-    lifecycle.spawn("inbox", async move { inbox.run(intake, stop).await });
+    backend.start(config, lifecycle, servers, backend.publisher().state());
+    let intake = Intake::new(backend, &config.ingest, clock);
+    lifecycle.spawn("inbox", inbox.run(intake, stop));
     Ok(())
 }

@@ -3,14 +3,9 @@
 use std::sync::Arc;
 
 use ::service::{
-    clock::Clock,
-    config::Config,
-    health::{Health, Need},
-    lifecycle::Lifecycle,
-    probes::Probes,
-    telemetry::Metrics,
+    clock::Clock, config::Config, health::Health, lifecycle::Lifecycle, probes::Probes, telemetry::Metrics,
 };
-use backend::{Backend, relay, report};
+use backend::{Backend, Servers};
 use broker::Consumer;
 use domain::ModelKind;
 
@@ -20,62 +15,45 @@ use crate::worker::Worker;
 pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let clock = Clock::system();
     let health = Health::new(clock.clone());
-    let (postgres, broker) = (
-        health.component("postgres", Need::Essential),
-        health.component("broker", Need::Useful),
-    );
+    let servers = Servers::register(&health);
     let probes = Probes { health, metrics }.bind(config.trainer.listen).await?;
-    let stop = lifecycle.soft_stop();
-    lifecycle.spawn("probes", {
-        let stop = stop.clone();
-        async move {
-            probes.serve(stop).await;
-            Ok(())
-        }
-    });
-    let backend = Backend::connect(config, "trainer").await?;
-    let (database, state) = (backend.database.clone(), backend.publisher().state());
-    lifecycle.spawn("postgres", {
-        let stop = stop.clone();
-        async move {
-            report::postgres(database, postgres, stop).await;
-            Ok(())
-        }
-    });
-    lifecycle.spawn("broker", {
-        let stop = stop.clone();
-        async move {
-            report::broker(state, broker, stop).await;
-            Ok(())
-        }
-    });
-    for name in &config.training.kinds {
-        let kind: ModelKind = name.parse()?;
-        let worker = Arc::new(Worker::new(kind, backend.clone(), config, clock.clone()));
-        let consumer = Consumer::new(backend.broker.clone(), name, backend.publisher());
-        let (handler, token) = (Arc::clone(&worker), stop.clone());
-        lifecycle.spawn("consumer", async move {
-            consumer
-                .run(
-                    move |delivery| {
-                        let worker = Arc::clone(&handler);
-                        async move { worker.handle(&delivery.body).await }
-                    },
-                    token,
-                )
-                .await;
-            Ok(())
-        });
-        let (token, interval) = (stop.clone(), config.trainer.sweep_interval);
-        lifecycle.spawn("sweep", async move {
-            worker.sweep(interval, token).await;
-            Ok(())
-        });
-    }
-    let interval = config.relay.poll_interval;
-    lifecycle.spawn("relay", async move {
-        relay::run(backend, interval, stop).await;
+    let token = lifecycle.soft_stop();
+    lifecycle.spawn("probes", async move {
+        probes.serve(token).await;
         Ok(())
     });
+    let backend = Backend::connect(config, "trainer").await?;
+    backend.start(config, lifecycle, servers, backend.publisher().state());
+    for name in &config.training.kinds {
+        let kind: ModelKind = name.parse()?;
+        start_worker(
+            Worker::new(kind, backend.clone(), config, clock.clone()),
+            config,
+            lifecycle,
+        );
+    }
     Ok(())
+}
+
+/// A kind's worker is woken by its queue, and looks for missing runs by itself.
+fn start_worker(worker: Worker, config: &Config, lifecycle: &Lifecycle) {
+    let consumer = Consumer::new(
+        worker.backend.broker.clone(),
+        worker.kind.name(),
+        worker.backend.publisher(),
+    );
+    let worker = Arc::new(worker);
+    let (woken, stop) = (Arc::clone(&worker), lifecycle.soft_stop());
+    lifecycle.spawn("consumer", async move {
+        let woken = &woken;
+        consumer
+            .run(|delivery| async move { woken.handle(&delivery.body).await }, stop)
+            .await;
+        Ok(())
+    });
+    let (interval, stop) = (config.trainer.sweep_interval, lifecycle.soft_stop());
+    lifecycle.spawn("sweep", async move {
+        worker.sweep(interval, stop).await;
+        Ok(())
+    });
 }

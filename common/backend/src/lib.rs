@@ -1,20 +1,41 @@
 //! What every service does alike with Postgres, RabbitMQ and the object store: connecting patiently,
-//! relaying the outbox ([`relay`]), and telling readiness how each of them is ([`report`]).
+//! relaying the outbox, and telling readiness how each of them is.
 
-pub mod relay;
-pub mod report;
+mod relay;
+mod report;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use broker::{BrokerSettings, Publisher, Topology};
+use broker::{BrokerSettings, LinkState, Publisher, Topology};
 use domain::ModelKind;
-use service::config::Config;
+use service::{
+    config::Config,
+    health::{Component, Health, Need},
+    lifecycle::Lifecycle,
+};
 use storage::{Database, DatabaseSettings, StorageError, Store};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How the servers behind a service are, as readiness tells it: until they are connected, down.
+pub struct Servers {
+    postgres: Component,
+    broker: Component,
+}
+
+impl Servers {
+    /// Adds them to `health`: without Postgres a service is not ready, without the broker degraded.
+    #[must_use]
+    pub fn register(health: &Health) -> Self {
+        Self {
+            postgres: health.component("postgres", Need::Essential),
+            broker: health.component("broker", Need::Useful),
+        }
+    }
+}
 
 /// The servers behind a service; cheap to clone.
 #[derive(Clone)]
@@ -57,6 +78,27 @@ impl Backend {
             publisher,
             wake_relay: Arc::new(Notify::new()),
         })
+    }
+
+    /// Starts what every service does with its servers: relaying the outbox, and telling readiness of
+    /// Postgres and of the broker's connection `link`.
+    pub fn start(
+        &self,
+        config: &Config,
+        lifecycle: &Lifecycle,
+        servers: Servers,
+        link: watch::Receiver<LinkState>,
+    ) {
+        let stop = || lifecycle.soft_stop();
+        lifecycle.spawn(
+            "postgres",
+            report::postgres(self.database.clone(), servers.postgres, stop()),
+        );
+        lifecycle.spawn("broker", report::broker(link, servers.broker, stop()));
+        lifecycle.spawn(
+            "relay",
+            relay::run(self.clone(), config.relay.poll_interval, stop()),
+        );
     }
 
     /// Publishes what was just committed now, rather than at the relay's next look.

@@ -12,7 +12,7 @@ use crate::Backend;
 const BATCH: u64 = 100;
 
 /// Relays until told to stop; looks whenever something was committed here, and every `interval`.
-pub async fn run(backend: Backend, interval: Duration, stop: CancellationToken) {
+pub(crate) async fn run(backend: Backend, interval: Duration, stop: CancellationToken) -> anyhow::Result<()> {
     let mut failing = false;
     loop {
         match relay_all(&backend).await {
@@ -24,7 +24,7 @@ pub async fn run(backend: Backend, interval: Duration, stop: CancellationToken) 
             }
         }
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return Ok(()),
             () = backend.wake_relay.notified() => {}
             () = tokio::time::sleep(interval) => {}
         }

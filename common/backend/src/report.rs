@@ -11,7 +11,11 @@ use tokio_util::sync::CancellationToken;
 const PING_EVERY: Duration = Duration::from_secs(2);
 
 /// Follows a connection to the broker until told to stop.
-pub async fn broker(mut state: watch::Receiver<LinkState>, component: Component, stop: CancellationToken) {
+pub(crate) async fn broker(
+    mut state: watch::Receiver<LinkState>,
+    component: Component,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     loop {
         match &*state.borrow_and_update() {
             LinkState::Up => component.up(),
@@ -20,21 +24,25 @@ pub async fn broker(mut state: watch::Receiver<LinkState>, component: Component,
             LinkState::Down(reason) => component.down(reason.clone()),
         }
         tokio::select! {
-            () = stop.cancelled() => return,
-            changed = state.changed() => if changed.is_err() { return },
+            () = stop.cancelled() => return Ok(()),
+            changed = state.changed() => changed?,
         }
     }
 }
 
 /// Asks Postgres for a sign of life until told to stop.
-pub async fn postgres(database: Database, component: Component, stop: CancellationToken) {
+pub(crate) async fn postgres(
+    database: Database,
+    component: Component,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     loop {
         match database.ping().await {
             Ok(()) => component.up(),
             Err(error) => component.down(error.to_string()),
         }
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(PING_EVERY) => {}
         }
     }

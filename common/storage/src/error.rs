@@ -1,7 +1,7 @@
 //! What can go wrong with storage, told apart by what to do about it.
 
 use domain::Sha256;
-use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// Why storage did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +69,6 @@ impl StorageError {
             table,
             reason: reason.to_string(),
         }
-    }
-
-    pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
-        matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
     }
 }
 

@@ -1,1 +1,1 @@
-//! e2e
+//! Black-box tests over the real binaries; see `tests/e2e`.

@@ -1,1 +1,16 @@
-//! testkit
+//! What tests stand on: a Postgres database and a RabbitMQ vhost of their own on the private servers,
+//! the real services as processes, and waiting for facts instead of sleeping.
+
+mod database;
+mod process;
+mod settings;
+mod vhost;
+mod wait;
+mod world;
+
+pub use database::{TestDatabase, Transaction};
+pub use nix::sys::signal::Signal;
+pub use process::Process;
+pub use vhost::Vhost;
+pub use wait::until;
+pub use world::{World, in_world};

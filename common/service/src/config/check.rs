@@ -29,7 +29,7 @@ pub(super) fn check(config: &Config) -> Check {
     kinds(&config.training.kinds)?;
     // The seed becomes a `bigint` in Postgres.
     within("training.seed", config.training.seed, 0..=i64::MAX as u64)?;
-    within("promotion.min_gain", config.promotion.min_gain, 0.0..=1.0)?;
+    within("promotion.min_gain", config.promotion.min_gain, 0.0..=f64::MAX)?;
     within("promotion.min_r2", config.promotion.min_r2, f64::MIN..=1.0)?;
     within(
         "api.body_limit_bytes",

@@ -115,7 +115,7 @@ pub struct Training {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Promotion {
-    /// How much lower its mean absolute error must be, as a share of the champion's, 0 to 1.
+    /// How much lower than the champion's its mean absolute error must be, in US dollars.
     pub min_gain: f64,
     /// Its R² on the holdout, at least.
     pub min_r2: f64,

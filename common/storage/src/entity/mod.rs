@@ -6,4 +6,3 @@ pub(crate) mod event;
 pub(crate) mod model;
 pub(crate) mod promotion;
 pub(crate) mod traffic;
-pub(crate) mod training_run;

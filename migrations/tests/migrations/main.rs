@@ -1,0 +1,117 @@
+//! The schema over sample rows: up, down and up again; and what it refuses.
+
+use anyhow::{Result, bail};
+use migrations::{Migrator, MigratorTrait as _};
+use testkit::TestDatabase;
+
+/// A dataset version, an accepted file, a successful run, its model, its promotion, an event, traffic and a key.
+const SAMPLE_ROWS: &str = "
+INSERT INTO datasets VALUES (1, 2, now());
+INSERT INTO data_files VALUES (decode(repeat('01', 32), 'hex'), 'a.csv', 10, 'accepted', NULL, 3, 2, 0, 1, '[]', '[]',
+    decode(repeat('02', 32), 'hex'), 1, now(), now());
+INSERT INTO training_runs (id, kind, dataset_version, automatic, seed, status, attempts, parameters, metrics, started_at, finished_at)
+    VALUES ('00000000-0000-0000-0000-000000000001', 'linear', 1, true, 42, 'succeeded', 1, '{}', '{}', now(), now());
+INSERT INTO models VALUES (1, '00000000-0000-0000-0000-000000000001', decode(repeat('03', 32), 'hex'), 5, '{}', '{}', '{}', '0', now());
+INSERT INTO promotions VALUES (1, 1, now(), 'gate', 'first model');
+INSERT INTO events (id, type, must_route, body, created_at)
+    VALUES ('00000000-0000-0000-0000-000000000002', 'dataset.ready', true, '{}', now());
+INSERT INTO traffic VALUES ('00000000-0000-0000-0000-000000000003', now(), 'GET', '/', NULL, 200, 1, 1, NULL, '{}', '', '\\x00');
+INSERT INTO api_keys VALUES ('00000000-0000-0000-0000-000000000004', 'web', 'client', decode(repeat('04', 32), 'hex'), now(), NULL);
+";
+
+/// Runs a test over the sample rows, and deletes its database whatever it said.
+async fn over_sample_rows<F: Future<Output = Result<()>>>(
+    test: impl FnOnce(TestDatabase) -> F,
+) -> Result<()> {
+    let database = TestDatabase::migrated().await?;
+    database.execute(SAMPLE_ROWS).await?;
+    let result = test(database.clone()).await;
+    database.delete().await?;
+    result
+}
+
+async fn refused(database: &TestDatabase, sql: &str, because: &str) -> Result<()> {
+    let Err(error) = database.execute(sql).await else {
+        bail!("{sql}\nwas not refused");
+    };
+    let error = error.to_string();
+    assert!(
+        error.contains(because),
+        "{sql}\nwas refused because: {error}\nand not because of: {because}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_schema_goes_down_with_rows_in_it_and_comes_up_again() -> Result<()> {
+    over_sample_rows(|database| async move {
+        for step in 0..Migrator::migrations().len() {
+            Migrator::down(database.connection(), Some(1)).await?;
+            let left = database.number("SELECT count(*) FROM seaql_migrations").await?;
+            assert_eq!(usize::try_from(left)?, Migrator::migrations().len() - step - 1);
+        }
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(
+            database.number(tables).await?,
+            1,
+            "only the list of migrations is left"
+        );
+        Migrator::up(database.connection(), None).await?;
+        database.execute(SAMPLE_ROWS).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn versions_have_no_gaps_and_history_never_changes() -> Result<()> {
+    over_sample_rows(|database| async move {
+        refused(
+            &database,
+            "INSERT INTO datasets VALUES (3, 2, now())",
+            "leaves a gap",
+        )
+        .await?;
+        refused(
+            &database,
+            "INSERT INTO promotions VALUES (1, 1, now(), 'gate', '')",
+            "repeats",
+        )
+        .await?;
+        for table in ["datasets", "models", "promotions"] {
+            refused(&database, &format!("DELETE FROM {table}"), "never change").await?;
+        }
+        refused(&database, "UPDATE datasets SET rows = 3", "never change").await?;
+        refused(&database, "UPDATE data_files SET rows_known = 1", "never change").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_version_and_kind_have_one_automatic_run_and_a_run_one_model() -> Result<()> {
+    over_sample_rows(|database| async move {
+        let run = "INSERT INTO training_runs (id, kind, dataset_version, automatic, seed, status, attempts, \
+                   lease_until, started_at) VALUES (gen_random_uuid(), 'linear', 1, true, 1, 'running', 1, now(), now())";
+        refused(&database, run, "one_automatic_run").await?;
+        let model = "INSERT INTO models SELECT 2, run_id, artifact_sha256, 5, '{}', '{}', '{}', '0', now() FROM models";
+        refused(&database, model, "models_run_id_key").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn rows_that_contradict_themselves_are_refused() -> Result<()> {
+    over_sample_rows(|database| async move {
+        let file = |status: &str, rows: &str| {
+            format!(
+                "INSERT INTO data_files VALUES (decode(repeat('09', 32), 'hex'), 'b.csv', 1, '{status}', 'why', {rows}, \
+                 '[]', '[]', NULL, NULL, now(), now())"
+            )
+        };
+        refused(&database, &file("rejected", "3, 1, 0, 1"), "rows_add_up").await?;
+        refused(&database, &file("accepted", "1, 1, 0, 0"), "accepted_has_").await?;
+        database.execute(&file("rejected", "2, 1, 0, 1")).await?;
+        let run = "UPDATE training_runs SET status = 'running', finished_at = NULL";
+        refused(&database, run, "running_has_lease").await
+    })
+    .await
+}

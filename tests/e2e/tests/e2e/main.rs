@@ -1,0 +1,6 @@
+//! Black-box tests over the real binaries.
+
+mod crashes;
+mod data;
+mod path;
+mod versions;

@@ -1,0 +1,135 @@
+//! A service as a real process, its log read line by line.
+
+use std::{
+    env,
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, ChildStderr, Command},
+};
+
+use crate::wait::until;
+
+type Log = Arc<Mutex<Vec<Value>>>;
+
+/// A running service; killed when dropped.
+pub struct Process {
+    child: Child,
+    log: Log,
+}
+
+impl Process {
+    /// Starts the binary `name` with these settings.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built, or cannot be started.
+    pub fn start(name: &str, settings: &[(&str, String)]) -> Result<Self> {
+        let binary = binary(name)?;
+        ensure!(binary.exists(), "{binary:?} is missing: run `make build`");
+        let mut child = Command::new(binary)
+            .env_clear()
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stderr = child.stderr.take().context("no standard error")?;
+        let log = Log::default();
+        tokio::spawn(read(stderr, Arc::clone(&log)));
+        Ok(Self { child, log })
+    }
+
+    /// Waits for a line of the log.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come within a minute; the whole log is shown then.
+    pub async fn logged(&self, message: &str) -> Result<Value> {
+        let find = async || Ok(self.lines().into_iter().find(|line| line["message"] == message));
+        until(message, find)
+            .await
+            .with_context(|| format!("its log: {:#?}", self.lines()))
+    }
+
+    /// The address that it says it listens at, as `http://…`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not say so.
+    pub async fn address(&self) -> Result<String> {
+        let line = self.logged("listening").await?;
+        Ok(format!(
+            "http://{}",
+            line["address"].as_str().context("no address")?
+        ))
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Value> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends a signal to it, and to it alone.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended already.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.child.id().context("the process has ended")?;
+        Ok(kill(Pid::from_raw(i32::try_from(pid)?), signal)?)
+    }
+
+    /// Kills it, as a crash would, and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended by itself before.
+    pub async fn crash(mut self) -> Result<()> {
+        ensure!(
+            self.child.try_wait()?.is_none(),
+            "it ended by itself: {:#?}",
+            self.lines()
+        );
+        Ok(self.child.kill().await?)
+    }
+
+    /// Waits for its end; whether it was a success.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system does not say.
+    pub async fn ended(&mut self) -> Result<bool> {
+        Ok(self.child.wait().await?.success())
+    }
+}
+
+/// Beside the test's own binary: `target/PROFILE/deps/TEST` and `target/PROFILE/NAME`.
+fn binary(name: &str) -> Result<PathBuf> {
+    let test = env::current_exe()?;
+    let folder = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .context("the test has no folder")?;
+    Ok(folder.join(name))
+}
+
+async fn read(stderr: ChildStderr, log: Log) {
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+        log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
