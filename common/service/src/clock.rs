@@ -2,17 +2,17 @@
 
 use std::{fmt, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 /// Tells the time; cheap to clone.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
 
 impl Clock {
-    /// The machine's own clock.
+    /// The machine's own clock, in the microseconds that Postgres keeps, so that a time reads the same everywhere.
     pub fn system() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the clock that is handed in")]
-        Self(Arc::new(Utc::now))
+        Self(Arc::new(|| Utc::now().trunc_subsecs(6)))
     }
 
     /// A clock that says what a function says.

@@ -24,7 +24,7 @@ pub fn write(samples: &[Sample]) -> Result<Vec<u8>, StorageError> {
     Ok(bytes)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 ///

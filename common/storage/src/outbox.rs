@@ -1,6 +1,6 @@
 //! The outbox: a change of state and the events that tell of it are one transaction.
 //!
-//! [`append`] runs inside the changing transaction; the relay of any service later takes what is
+//! `append` runs inside the changing transaction; the relay of any service later takes what is
 //! unpublished ([`Database::take_unpublished`]), publishes it, and marks it. Two relays never take
 //! the same event at once; an event may be published twice (a relay that dies after publishing),
 //! never not at all.
