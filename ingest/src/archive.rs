@@ -10,7 +10,8 @@ use domain::file::{DataFile, FileStatus};
 
 use crate::reading::RejectedRow;
 
-/// Moves `path` into its folder and writes its report; nothing there is overwritten.
+/// Moves `path` into its folder, beside its report; nothing there is overwritten. Another ingest may be at it too:
+/// whoever comes late leaves nothing behind.
 pub(crate) fn store(path: &Path, file: &DataFile, rejected: &[RejectedRow]) -> io::Result<()> {
     let folder = match file.status {
         FileStatus::Accepted => "accepted",
@@ -18,19 +19,29 @@ pub(crate) fn store(path: &Path, file: &DataFile, rejected: &[RejectedRow]) -> i
     };
     let folder = path.parent().unwrap_or(Path::new(".")).join(folder);
     let target = free_name(&folder, path, file);
-    write(
-        &beside(&target, "report.json"),
-        serde_json::to_string_pretty(file)?.as_bytes(),
-    )?;
+    let mut reports = vec![(beside(&target, "report.json"), serde_json::to_vec_pretty(file)?)];
     if !rejected.is_empty() {
-        write(&beside(&target, "rejected.csv"), &rejected_csv(rejected))?;
+        reports.push((beside(&target, "rejected.csv"), rejected_csv(rejected)));
+    }
+    if !path.exists() {
+        return Ok(());
+    }
+    for (name, bytes) in &reports {
+        write(&folder, name, bytes)?;
     }
     match fs::rename(path, &target) {
-        // Another ingest has moved it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => forget(&target, &reports)?,
         moved => moved?,
     }
     File::open(&folder)?.sync_all()
+}
+
+/// Takes back reports beside which no file came to stand.
+fn forget(target: &Path, reports: &[(PathBuf, Vec<u8>)]) -> io::Result<()> {
+    if target.exists() {
+        return Ok(());
+    }
+    reports.iter().try_for_each(|(name, _)| fs::remove_file(name))
 }
 
 fn free_name(folder: &Path, path: &Path, file: &DataFile) -> PathBuf {
@@ -54,10 +65,13 @@ fn beside(target: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+/// A reader sees all of it, or nothing.
+fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 fn rejected_csv(rows: &[RejectedRow]) -> Vec<u8> {
