@@ -1,77 +1,38 @@
 //! A vhost of its own for each test, made and deleted through the management API.
 
-use std::{env, future::Future, panic::resume_unwind, path::Path};
+use std::{future::Future, panic::resume_unwind};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use lapin::{Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
-use reqwest::{Client, Method};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use reqwest::Method;
+use serde_json::Value;
 
 use crate::support::until;
 
 /// One test's part of the broker.
 #[derive(Clone)]
-pub struct Vhost {
-    name: String,
-    amqp: String,
-    management: String,
-    http: Client,
-}
+pub struct Vhost(testkit::Vhost);
 
 /// Runs a test in a new vhost and deletes it afterwards, whatever the test did.
 pub async fn in_vhost<F>(test: impl FnOnce(Vhost) -> F) -> Result<()>
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let vhost = Vhost::create().await?;
+    let vhost = Vhost(testkit::Vhost::create().await?);
     let result = tokio::spawn(test(vhost.clone())).await;
-    vhost
-        .call(Method::DELETE, &format!("vhosts/{}", vhost.name), None)
-        .await?;
+    vhost.0.delete().await?;
     result.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
 impl Vhost {
-    async fn create() -> Result<Self> {
-        let vhost = Self {
-            name: format!("broker-test-{}", Uuid::now_v7()),
-            amqp: setting("LAPIDARY_TEST_RABBITMQ_URL")?,
-            management: setting("LAPIDARY_TEST_RABBITMQ_MANAGEMENT_URL")?,
-            http: Client::new(),
-        };
-        vhost
-            .call(Method::PUT, &format!("vhosts/{}", vhost.name), None)
-            .await?;
-        let user = reqwest::Url::parse(&vhost.management)?.username().to_owned();
-        let everything = json!({"configure": ".*", "write": ".*", "read": ".*"});
-        vhost
-            .call(
-                Method::PUT,
-                &format!("permissions/{}/{user}", vhost.name),
-                Some(everything),
-            )
-            .await?;
-        Ok(vhost)
-    }
-
     /// The AMQP URL of this vhost.
     pub fn url(&self) -> String {
-        format!("{}/{}", self.amqp, self.name)
+        self.0.url()
     }
 
     /// Calls the management API; `{vhost}` in the path is this vhost.
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let path = path.replace("{vhost}", &self.name);
-        let mut request = self
-            .http
-            .request(method, format!("{}/api/{path}", self.management));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await?.error_for_status()?;
-        let text = response.text().await?;
-        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+        self.0.call(method, path, body).await
     }
 
     /// Closes the connection of this name as an operator would, as soon as the management API knows of it.
@@ -125,22 +86,4 @@ impl Observer {
     pub async fn becomes_ready(&self, queue: &str, messages: u32) -> Result<()> {
         until(|| async { Ok((self.ready(queue).await? == messages).then_some(())) }).await
     }
-}
-
-/// From the environment, or from the file that `scripts/servers.sh start` writes.
-fn setting(name: &str) -> Result<String> {
-    if let Ok(value) = env::var(name) {
-        return Ok(value);
-    }
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/servers.env");
-    let text = std::fs::read_to_string(&file).with_context(|| {
-        format!("{name} is not set and {file:?} is missing: run scripts/servers.sh start")
-    })?;
-    let line = text.lines().find_map(|line| {
-        line.trim_start_matches("export ")
-            .strip_prefix(name)?
-            .strip_prefix('=')
-    });
-    let value = line.with_context(|| format!("{file:?} has no {name}"))?;
-    Ok(value.trim_matches(['"', '\'']).to_owned())
 }
