@@ -51,6 +51,7 @@ async fn answer(app: App, request: Request, next: Next) -> Response {
     let (request_body, response) = match collect(body, app.body_limit_bytes).await {
         Ok(bytes) => {
             let request = Request::from_parts(head.clone(), Body::from(bytes.clone()));
+            // A task of its own, so that a handler that panics is answered and recorded as well.
             let response = tokio::spawn(next.run(request)).await.unwrap_or_else(|_| {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "something broke down here").into_response()
             });

@@ -19,6 +19,8 @@ use crate::intake::{Intake, Taken};
 
 /// Names that wait until they are renamed.
 const UNFINISHED: [&str; 3] = ["part", "tmp", "crdownload"];
+/// More changes than this are found by looking through the inbox.
+const MOST_CHANGES: usize = 1024;
 const BUSY_AFTER: Duration = Duration::from_millis(50);
 
 /// The inbox folder, watched.
@@ -26,7 +28,7 @@ pub(crate) struct Inbox {
     folder: PathBuf,
     settle: Duration,
     scan_interval: Duration,
-    changes: mpsc::UnboundedReceiver<PathBuf>,
+    changes: mpsc::Receiver<PathBuf>,
     _watcher: Option<RecommendedWatcher>,
 }
 
@@ -44,7 +46,7 @@ impl Inbox {
         for folder in ["accepted", "rejected"] {
             std::fs::create_dir_all(settings.inbox.join(folder))?;
         }
-        let (sender, changes) = mpsc::unbounded_channel();
+        let (sender, changes) = mpsc::channel(MOST_CHANGES);
         let watcher = watch(&settings.inbox, sender);
         if let Err(error) = &watcher {
             warn!(%error, "the inbox cannot be watched; it is looked through at intervals");
@@ -145,7 +147,7 @@ fn note(seen: &mut HashMap<PathBuf, Seen>, path: PathBuf) {
             size,
             modified,
             since: now,
-            closed: entry.closed,
+            closed: false,
         };
     }
 }
@@ -170,7 +172,7 @@ fn ready(seen: &HashMap<PathBuf, Seen>, settle: Duration) -> Vec<PathBuf> {
     paths
 }
 
-fn watch(folder: &Path, sender: mpsc::UnboundedSender<PathBuf>) -> notify::Result<RecommendedWatcher> {
+fn watch(folder: &Path, sender: mpsc::Sender<PathBuf>) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         for path in event
             .ok()
@@ -178,8 +180,8 @@ fn watch(folder: &Path, sender: mpsc::UnboundedSender<PathBuf>) -> notify::Resul
             .map(|event| event.paths)
             .unwrap_or_default()
         {
-            // The receiver is gone only when the service is.
-            let _ = sender.send(path);
+            // A change that finds no place is found at the next look.
+            let _ = sender.try_send(path);
         }
     })?;
     watcher.watch(folder, RecursiveMode::NonRecursive)?;

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use domain::{
     dataset::Dataset,
@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use storage::{Page, PageRequest};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{problem::Problem, service::App};
+use crate::{
+    problem::{Params, Problem},
+    service::App,
+};
 
 const LARGEST_PAGE: u64 = 1000;
 
@@ -54,8 +57,8 @@ fn list<T>(page: Page<T>) -> Json<List<T>> {
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Model versions, newest first.
-#[utoipa::path(get, path = "/v1/models", params(Part), responses((status = 200, body = List<Model>)))]
-pub(crate) async fn models(State(app): State<App>, Query(part): Query<Part>) -> Answer<List<Model>> {
+#[utoipa::path(get, path = "/v1/models", params(Part), responses((status = 422, body = Problem), (status = 200, body = List<Model>)))]
+pub(crate) async fn models(State(app): State<App>, Params(part): Params<Part>) -> Answer<List<Model>> {
     Ok(list(app.backend.database.models(&part.into()).await?))
 }
 
@@ -84,20 +87,23 @@ pub(crate) async fn model(State(app): State<App>, Path(version): Path<String>) -
 }
 
 /// Promotions, newest first.
-#[utoipa::path(get, path = "/v1/promotions", params(Part), responses((status = 200, body = List<Promotion>)))]
-pub(crate) async fn promotions(State(app): State<App>, Query(part): Query<Part>) -> Answer<List<Promotion>> {
+#[utoipa::path(get, path = "/v1/promotions", params(Part), responses((status = 422, body = Problem), (status = 200, body = List<Promotion>)))]
+pub(crate) async fn promotions(
+    State(app): State<App>,
+    Params(part): Params<Part>,
+) -> Answer<List<Promotion>> {
     Ok(list(app.backend.database.promotions(&part.into()).await?))
 }
 
 /// Dataset versions, newest first.
-#[utoipa::path(get, path = "/v1/datasets", params(Part), responses((status = 200, body = List<Dataset>)))]
-pub(crate) async fn datasets(State(app): State<App>, Query(part): Query<Part>) -> Answer<List<Dataset>> {
+#[utoipa::path(get, path = "/v1/datasets", params(Part), responses((status = 422, body = Problem), (status = 200, body = List<Dataset>)))]
+pub(crate) async fn datasets(State(app): State<App>, Params(part): Params<Part>) -> Answer<List<Dataset>> {
     Ok(list(app.backend.database.datasets(&part.into()).await?))
 }
 
 /// Training runs, the last started first.
-#[utoipa::path(get, path = "/v1/runs", params(Part), responses((status = 200, body = List<TrainingRun>)))]
-pub(crate) async fn runs(State(app): State<App>, Query(part): Query<Part>) -> Answer<List<TrainingRun>> {
+#[utoipa::path(get, path = "/v1/runs", params(Part), responses((status = 422, body = Problem), (status = 200, body = List<TrainingRun>)))]
+pub(crate) async fn runs(State(app): State<App>, Params(part): Params<Part>) -> Answer<List<TrainingRun>> {
     Ok(list(app.backend.database.runs(&part.into()).await?))
 }
 
@@ -110,8 +116,8 @@ pub(crate) async fn run(State(app): State<App>, Path(id): Path<String>) -> Answe
 }
 
 /// Data files, the last judged first.
-#[utoipa::path(get, path = "/v1/files", params(Part), responses((status = 200, body = List<DataFile>)))]
-pub(crate) async fn files(State(app): State<App>, Query(part): Query<Part>) -> Answer<List<DataFile>> {
+#[utoipa::path(get, path = "/v1/files", params(Part), responses((status = 422, body = Problem), (status = 200, body = List<DataFile>)))]
+pub(crate) async fn files(State(app): State<App>, Params(part): Params<Part>) -> Answer<List<DataFile>> {
     Ok(list(app.backend.database.data_files(&part.into()).await?))
 }
 

@@ -2,8 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State, rejection::QueryRejection},
-    http::StatusCode,
+    extract::State,
     response::{IntoResponse, Response},
 };
 use domain::{Carat, Clarity, Color, Cut, DatasetVersion, Sample};
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    problem::{Fault, Problem},
+    problem::{Fault, Params, Problem},
     record::AnsweredBy,
     service::App,
 };
@@ -68,10 +67,8 @@ struct SampleJson {
     (status = 200, body = Similar), (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn similar(
     State(app): State<App>,
-    query: Result<Query<Wanted>, QueryRejection>,
+    Params(wanted): Params<Wanted>,
 ) -> Result<Response, Problem> {
-    let Query(wanted) =
-        query.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.body_text()))?;
     let (carat, grades) = check(&wanted)?;
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
     let (samples, matching) = served.neighbours.nearest(carat, grades, wanted.n);

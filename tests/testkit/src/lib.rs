@@ -11,6 +11,7 @@ mod world;
 pub use database::{TestDatabase, Transaction};
 pub use nix::sys::signal::Signal;
 pub use process::Process;
+pub use settings::checkout;
 pub use vhost::Vhost;
 pub use wait::until;
 pub use world::{World, in_world};

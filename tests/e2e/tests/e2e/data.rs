@@ -1,7 +1,5 @@
 //! Data files for the tests.
 
-use std::path::Path;
-
 use anyhow::Result;
 use serde_json::{Value, json};
 use testkit::{Process, World};
@@ -40,7 +38,7 @@ pub fn diamonds(rows: u32, seed: u32) -> Vec<u8> {
 
 /// The challenge's data set and the notebook's figures; none where they are absent, which is said aloud.
 pub fn challenge() -> Option<(Vec<u8>, Value)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let folder = testkit::checkout().ok()?.join("../shared/data");
     let csv = std::fs::read(folder.join("diamonds.csv")).ok();
     let reference = std::fs::read(folder.join("notebook-reference.json")).ok();
     let both = csv.zip(reference.and_then(|bytes| serde_json::from_slice(&bytes).ok()));

@@ -195,7 +195,8 @@ async fn wrong_requests_are_told_what_is_wrong() -> Result<()> {
         assert_eq!(status("/v1/nothing").await?, 404);
         assert_eq!(status("/v1/predictions").await?, 405);
         assert_eq!(status("/v1/models/0").await?, 404);
-        assert_eq!(world.database.number("SELECT count(*) FROM traffic").await?, 4);
+        assert_eq!(status("/v1/models?limit=many").await?, 422);
+        assert_eq!(world.database.number("SELECT count(*) FROM traffic").await?, 5);
         Ok(())
     })
     .await

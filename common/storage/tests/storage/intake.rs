@@ -1,0 +1,74 @@
+//! Accepting and rejecting files.
+
+use anyhow::Result;
+use domain::file::FileStatus;
+use serde_json::json;
+use storage::{StorageError, intake::Acceptance};
+use testkit::TestDatabase;
+
+use crate::support::{accept, connect, file, over_registry};
+
+#[tokio::test]
+async fn files_accepted_at_once_make_versions_without_gaps() -> Result<()> {
+    over_registry(|registry, raw| async move {
+        let tasks: Vec<_> = (0..20)
+            .map(|n| {
+                let registry = registry.clone();
+                tokio::spawn(async move { accept(&registry, &format!("{n}.csv")).await })
+            })
+            .collect();
+        for task in tasks {
+            task.await??;
+        }
+        let versions = raw.query("SELECT version FROM datasets ORDER BY version").await?;
+        assert_eq!(
+            versions,
+            (1..=20).map(|n| json!({"version": n})).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            raw.number("SELECT rows FROM datasets WHERE version = 20").await?,
+            20
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn accepted_content_is_known_for_ever_and_rejected_content_is_judged_anew() -> Result<()> {
+    over_registry(|registry, _| async move {
+        let mut rejected = file("a.csv");
+        rejected.status = FileStatus::Rejected;
+        rejected.rejection = Some("half of its rows are bad".to_owned());
+        rejected.ignored_columns = vec!["nul\0".to_owned()];
+        registry.record_rejection(&rejected).await?;
+        rejected.rejection = Some("again".to_owned());
+        registry.record_rejection(&rejected).await?;
+        let kept = registry.data_file(rejected.sha256).await?.unwrap();
+        assert_eq!(kept.rejection.as_deref(), Some("again"));
+        assert_eq!(kept.ignored_columns, ["nul\u{fffd}"]);
+
+        accept(&registry, "a.csv").await?;
+        registry.record_rejection(&rejected).await?;
+        assert_eq!(
+            registry.data_file(rejected.sha256).await?.unwrap().status,
+            FileStatus::Accepted
+        );
+        let again = registry.begin_acceptance(rejected.sha256).await?;
+        assert!(matches!(again, Acceptance::Known(_)), "{again:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_database_that_is_behind_is_refused_with_the_command_that_mends_it() -> Result<()> {
+    let raw = TestDatabase::empty().await?;
+    let refused = connect(&raw).await;
+    raw.delete().await?;
+    let Err(error @ StorageError::Behind { .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(error.to_string().contains("run `migrations up`"), "{error}");
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! What the registry promises, against real Postgres.
+
+mod claiming;
+mod finishing;
+mod intake;
+mod outbox;
+mod support;

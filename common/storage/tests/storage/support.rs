@@ -1,0 +1,143 @@
+//! A registry of one's own, and things to put into it.
+
+use std::{panic::resume_unwind, time::Duration};
+
+use anyhow::{Result, bail};
+use chrono::{DateTime, Utc};
+use domain::{
+    ModelKind, ModelVersion, PromotionNumber, Sha256,
+    file::{DataFile, FileStatus, RowCounts},
+    metrics::{Errors, Metrics, Score},
+    model::ArtifactRef,
+    verdict::{Contender, Verdict},
+};
+use secrecy::SecretString;
+use serde_json::Value;
+use storage::{
+    Database, DatabaseSettings, StorageError,
+    intake::Acceptance,
+    run_claim::{Claim, ClaimTerms, Lease},
+    run_finish::{Finish, Trained},
+};
+use testkit::TestDatabase;
+
+/// Runs a test over an empty registry, and deletes it, whatever the test did.
+pub async fn over_registry<F>(test: impl FnOnce(Database, TestDatabase) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let raw = TestDatabase::migrated().await?;
+    let registry = connect(&raw).await?;
+    let result = tokio::spawn(test(registry, raw.clone())).await;
+    raw.delete().await?;
+    result.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+/// The registry in a database of any schema.
+pub async fn connect(raw: &TestDatabase) -> Result<Database, StorageError> {
+    let settings = DatabaseSettings {
+        url: SecretString::from(raw.url()),
+        max_connections: 8,
+        application: "test".to_owned(),
+    };
+    Database::connect(&settings).await
+}
+
+/// Some moment.
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_780_000_000, 0).unwrap_or_default()
+}
+
+/// A file with one accepted row, told apart by its name.
+pub fn file(name: &str) -> DataFile {
+    DataFile {
+        sha256: Sha256::of(name.as_bytes()),
+        name: name.to_owned(),
+        bytes: 1,
+        status: FileStatus::Accepted,
+        rejection: None,
+        rows: RowCounts {
+            rows_read: 1,
+            rows_accepted: 1,
+            rows_known: 0,
+            rows_rejected: 0,
+        },
+        reasons: Vec::new(),
+        ignored_columns: Vec::new(),
+        dataset_version: None,
+        received_at: now(),
+        finished_at: now(),
+    }
+}
+
+/// Accepts a file.
+pub async fn accept(registry: &Database, name: &str) -> Result<()> {
+    let mut file = file(name);
+    let Acceptance::Open(acceptance) = registry.begin_acceptance(file.sha256).await? else {
+        bail!("{name} was accepted before");
+    };
+    file.dataset_version = Some(acceptance.next_version());
+    Ok(acceptance.commit(&file, Sha256::of(b"batch")).await?)
+}
+
+/// Terms with a lease of this length.
+pub fn terms(lease: Duration) -> ClaimTerms {
+    ClaimTerms {
+        worker: "test".to_owned(),
+        lease,
+        max_attempts: 2,
+        seed: 42,
+    }
+}
+
+/// A claim that must be granted.
+pub async fn claimed(registry: &Database, lease: Duration) -> Result<Lease> {
+    match registry
+        .claim_run(ModelKind::Linear, &terms(lease), now())
+        .await?
+    {
+        Claim::Claimed(lease) => Ok(lease),
+        other => bail!("{other:?}"),
+    }
+}
+
+/// Finishes a run with a promoted model, judged against that promotion.
+pub async fn finish(registry: &Database, lease: &Lease, against: Option<PromotionNumber>) -> Result<Finish> {
+    let errors = Errors {
+        mae: 1.0,
+        rmse: 1.0,
+        r2: None,
+        n: 1,
+    };
+    let score = Score {
+        errors,
+        slices: Default::default(),
+    };
+    let metrics = Metrics {
+        holdout: score.clone(),
+        train: score,
+    };
+    let trained = Trained {
+        artifact: ArtifactRef {
+            sha256: Sha256::of(b"artifact"),
+            bytes: 8,
+        },
+        parameters: &Value::Null,
+        metrics: &metrics,
+        code_version: "test",
+        log: &["trained\0".to_owned()],
+        judged_against: against,
+    };
+    Ok(registry.finish_run(lease, &trained, promoted, now()).await?)
+}
+
+fn promoted(version: ModelVersion) -> Verdict {
+    Verdict {
+        promoted: true,
+        reason: "better".to_owned(),
+        challenger: Contender { version, mae: 1.0 },
+        champion: None,
+        difference: None,
+        checks: Vec::new(),
+    }
+}
