@@ -1,9 +1,9 @@
 # `make` alone lists the targets. What they do is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs clean build test lint servers install
+.PHONY: help demo up down status logs clean build test lint servers install bench-ingest
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s  %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
 
 demo: up ## everything: install, build, start, drop the bundled data, wait for a price
 	@python3 scripts/demo.py
@@ -34,6 +34,9 @@ lint: install ## format, lints, docs, dependency directions, scripts
 
 servers: install ## start only RabbitMQ and PostgreSQL
 	@scripts/servers.sh start
+
+bench-ingest: install ## measure intake: a 1 GB CSV beside polars, and the way to the event
+	@scripts/bench.sh ingest
 
 install:
 	@scripts/install.sh

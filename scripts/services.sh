@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The three services of this checkout, and the servers they need.
 #   scripts/services.sh up|down|status|logs|running
+#   scripts/services.sh keys add|list|revoke …
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -92,10 +93,22 @@ migrate() {
   }
 }
 
+# Without the key everything but the operators' routes works, so what is wrong with it is said and does not stop anything.
+register_operator_key() {
+  local log=$LOG/keys.log key
+  "$ROOT/scripts/env.sh"
+  key=$(sed -n 's/^LAPIDARY_OPERATOR_KEY=//p' "$ROOT/.env")
+  LAPIDARY_OPERATOR_KEY=$key "$BIN/api" keys add --name local --role operator \
+    --from-env LAPIDARY_OPERATOR_KEY >"$log" 2>&1 || {
+    show_log_end "$log"
+    say "the operator key in .env does not work; everything else does" >&2
+  }
+}
+
 launch() {
   local name=$1
   roll_log "$name"
-  LAPIDARY__STORE__URL="file://$LOCAL/store" LAPIDARY__INGEST__INBOX="$INBOX" \
+  LAPIDARY__STORE__URL="file://$LOCAL/store" LAPIDARY__INGEST__SCRATCH="$LOCAL/scratch" LAPIDARY__INGEST__INBOX="$INBOX" \
     LAPIDARY__API__LISTEN="127.0.0.1:${PORTS[api]}" \
     LAPIDARY__INGEST__LISTEN="127.0.0.1:${PORTS[ingest]}" \
     LAPIDARY__TRAINER__LISTEN="127.0.0.1:${PORTS[trainer]}" \
@@ -129,7 +142,8 @@ up() {
   done
   choose_ports
   migrate
-  mkdir -p "$INBOX" "$LOCAL/store"
+  register_operator_key
+  mkdir -p "$INBOX" "$LOCAL/store" "$LOCAL/scratch"
   cd "$ROOT"
   for name in "${NAMES[@]}"; do service_pid "$name" >/dev/null || launch "$name"; done
   for name in "${NAMES[@]}"; do wait_until_healthy "$name"; done
@@ -195,9 +209,18 @@ running() {
   return 1
 }
 
+# API keys, in the database of this checkout.
+keys() {
+  check_binaries
+  [ -r "$SERVERS_ENV" ] || [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || fail "there is no database yet" "make one with: make up"
+  load_servers
+  "$BIN/api" keys "$@"
+}
+
 make_local_folders
 load_ports
 case ${1:-} in
   up | down | status | logs | running) "$1" ;;
-  *) fail "usage: scripts/services.sh up|down|status|logs|running" ;;
+  keys) shift && keys "$@" ;;
+  *) fail "usage: scripts/services.sh up|down|status|logs|running|keys" ;;
 esac

@@ -19,7 +19,9 @@ export_test_addresses() {
 cd "$ROOT"
 scripts/servers.sh start
 export_test_addresses
-# The end-to-end tests run the services' binaries.
+# The end-to-end tests run the services' binaries, and an ingest that they can stop at named places.
+cargo build --release --locked --workspace --bin ingest --features ingest/failpoints
+cp -f "${CARGO_TARGET_DIR:-target}/release/ingest" "${CARGO_TARGET_DIR:-target}/release/ingest-failpoints"
 cargo build --release --locked --workspace --bins
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --release --locked --workspace "$@"

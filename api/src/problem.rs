@@ -82,7 +82,10 @@ impl From<StorageError> for Problem {
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             };
         }
-        error!(%error, "a query failed");
+        error!(
+            error = format!("{:#}", anyhow::Error::new(error)),
+            "a query failed"
+        );
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "something went wrong here; the operators' log says what",
@@ -101,6 +104,9 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
         }

@@ -2,7 +2,11 @@
 //!
 //! The handler and its record run in a task of their own, to the end even when the client hangs up.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use axum::{
     body::Body,
@@ -17,7 +21,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::{problem::Problem, service::App};
+use crate::{key::without_keys, problem::Problem, service::App};
 
 /// Paths that leave no record.
 const UNRECORDED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -33,6 +37,16 @@ const KEPT: [header::HeaderName; 4] = [
 #[derive(Clone, Copy)]
 pub(crate) struct AnsweredBy(pub(crate) ModelVersion);
 
+/// Where a route that asks for a key leaves the key's id, for the record.
+#[derive(Clone, Default)]
+pub(crate) struct KeyUsed(Arc<OnceLock<Uuid>>);
+
+impl KeyUsed {
+    pub(crate) fn set(&self, key_id: Uuid) {
+        self.0.get_or_init(|| key_id);
+    }
+}
+
 /// Runs the request, records it with its response, and only then lets the response go.
 pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
@@ -47,7 +61,9 @@ pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) 
 
 async fn answer(app: App, request: Request, next: Next) -> Response {
     let (started, at, id) = (Instant::now(), app.clock.now(), Uuid::now_v7());
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let key_used = KeyUsed::default();
+    head.extensions.insert(key_used.clone());
     let (request_body, response) = match collect(body, app.body_limit_bytes).await {
         Ok(bytes) => {
             let request = Request::from_parts(head.clone(), Body::from(bytes.clone()));
@@ -73,6 +89,7 @@ async fn answer(app: App, request: Request, next: Next) -> Response {
         status: answer.status.as_u16(),
         duration_us,
         model_version,
+        key_id: key_used.0.get().copied(),
         request_body: request_body.to_vec(),
         response_body: body.to_vec(),
         ..record_of(&head)
@@ -113,17 +130,18 @@ fn record_of(head: &Parts) -> TrafficRecord {
         .map(|info| info.0.ip().to_string());
     let kept = KEPT.iter().filter_map(|name| {
         let value = head.headers.get(name)?.to_str().ok()?;
-        Some((name.to_string(), serde_json::Value::from(value)))
+        Some((name.to_string(), serde_json::Value::from(without_keys(value))))
     });
     TrafficRecord {
         id: Uuid::nil(),
         at: chrono::DateTime::UNIX_EPOCH,
         method: head.method.to_string(),
-        path: head.uri.path().to_owned(),
-        query: head.uri.query().map(ToOwned::to_owned),
+        path: without_keys(head.uri.path()),
+        query: head.uri.query().map(without_keys),
         status: 0,
         duration_us: 0,
         model_version: None,
+        key_id: None,
         client,
         request_headers: kept.collect(),
         request_body: Vec::new(),

@@ -1,35 +1,52 @@
 //! Taking one file: read, judge, keep, commit, put away.
 
 use std::{
-    io,
+    fs::File,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, Instant},
 };
 
-use ::service::{clock::Clock, config::Ingest};
+use ::service::{
+    clock::Clock,
+    config::{Drift, Ingest},
+    failpoint,
+};
 use anyhow::Context as _;
 use backend::Backend;
+use datafile::Limits;
 use domain::{
     Sha256,
-    file::{DataFile, FileStatus},
+    file::{DataFile, FileStatus, Timings},
+    profile::{Distribution, Profile},
 };
-use storage::{batch, intake::Acceptance};
+use storage::intake::{Acceptance, Kept, OpenChange};
 use tracing::info;
 
-use crate::{archive, known::Known, reading::Reading};
+use crate::{
+    archive,
+    known::{Distinct, Known, Run},
+    metrics,
+    reading::{self, Good, Outcome, Reading, Rules, Snapshot},
+};
 
-/// A larger file is rejected: files are read into memory.
-const LARGEST: u64 = 1 << 30;
+/// Rows that are judged at once, in bytes of the file.
+const BLOCK_BYTES: usize = 1 << 20;
+/// A longer row rejects the file.
+const RECORD_BYTES: usize = 1 << 20;
 
 /// Takes files; one at a time.
 pub(crate) struct Intake {
-    backend: Backend,
-    known: Known,
-    max_rejected_share: f64,
-    clock: Clock,
+    pub(crate) backend: Backend,
+    pub(crate) known: Known,
+    pub(crate) clock: Clock,
+    pub(crate) inbox: PathBuf,
+    pub(crate) rules: Rules,
+    drift: Drift,
+    max_psi: f64,
 }
 
 /// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// It was judged and put away, or is somebody else's by now.
     Done,
@@ -37,170 +54,302 @@ pub(crate) enum Taken {
     Changed,
 }
 
-/// A file at one moment.
-#[derive(PartialEq)]
-struct Snapshot {
-    size: u64,
-    modified: Option<SystemTime>,
-    sha256: Sha256,
+/// A good file on its way into the dataset.
+struct Candidate {
+    path: PathBuf,
+    snapshot: Snapshot,
+    file: DataFile,
+    kept: Kept,
+    hashes: Distinct,
+    rejected: Option<File>,
 }
 
 impl Intake {
     pub(crate) fn new(backend: Backend, settings: &Ingest, clock: Clock) -> Self {
-        let max_rejected_share = settings.max_rejected_share;
         Self {
             backend,
-            known: Known::default(),
-            max_rejected_share,
+            known: Known::new(&settings.scratch),
             clock,
+            inbox: settings.inbox.clone(),
+            rules: Rules {
+                scratch: settings.scratch.clone(),
+                max_rejected_share: settings.max_rejected_share,
+                limits: Limits {
+                    record_bytes: RECORD_BYTES,
+                    expanded_bytes: settings.max_file_bytes,
+                    block_bytes: BLOCK_BYTES,
+                },
+            },
+            drift: settings.drift,
+            max_psi: settings.max_psi,
         }
     }
 
     /// Takes the file at `path`; on an error nothing happened, or all of it, and it can be taken again.
     pub(crate) async fn take(&mut self, path: &Path) -> anyhow::Result<Taken> {
         let received_at = self.clock.now();
-        let share = self.max_rejected_share;
-        let Some((snapshot, reading)) = blocking(path, move |path| read(path, share)).await? else {
+        let started = Instant::now();
+        let rules = self.rules.clone();
+        let read = blocking(path, move |path| {
+            let Some(opened) = reading::open(path)? else {
+                return Ok(None);
+            };
+            Ok(Some((opened.snapshot, reading::read(&opened, &rules)?)))
+        });
+        let Some((snapshot, reading)) = read.await.context("the file cannot be read")? else {
             return Ok(Taken::Done);
         };
-        if let Some(file) = self.accepted_before(snapshot.sha256).await? {
-            return put_away(path, file, Reading::default()).await;
+        let mut file = described(path, snapshot, &reading, received_at);
+        file.timings.read_ms = millis(started);
+        metrics::step("read", started.elapsed());
+        failpoint::reach("read");
+        if let Some(settled) = self.settled(reading.sha256).await? {
+            info!(file.name, file.sha256 = %file.sha256, status = %settled.status, "this content was judged before");
+            return self.put_away(path, settled, reading.rejected).await;
         }
-        let mut file = judged(path, &snapshot, &reading, received_at);
-        if reading.rejection.is_some() {
-            file.finished_at = self.clock.now();
-            self.backend.database.record_rejection(&file).await?;
-            self.backend.relay_now();
-            return put_away(path, file, reading).await;
+        match reading.outcome {
+            Outcome::Bad(_) => self.reject(path, snapshot, file, reading.rejected).await,
+            Outcome::Good(good) => {
+                let rejected = reading.rejected;
+                self.use_rows(path, snapshot, file, *good, rejected).await
+            }
         }
-        self.accept(path, &snapshot, file, reading).await
     }
 
-    async fn accepted_before(&self, sha256: Sha256) -> anyhow::Result<Option<DataFile>> {
+    /// The file with this content, if it was judged before and not rejected.
+    async fn settled(&self, sha256: Sha256) -> anyhow::Result<Option<DataFile>> {
         let file = self.backend.database.data_file(sha256).await?;
-        Ok(file.filter(|file| file.status == FileStatus::Accepted))
+        Ok(file.filter(|file| file.status != FileStatus::Rejected))
     }
 
-    async fn accept(
+    async fn reject(
         &mut self,
         path: &Path,
-        snapshot: &Snapshot,
+        snapshot: Snapshot,
         mut file: DataFile,
-        reading: Reading,
+        rejected: Option<File>,
     ) -> anyhow::Result<Taken> {
-        let batch = self
-            .backend
-            .store
-            .put_batch(batch::write(&reading.samples)?)
-            .await?;
-        // Most of what others added is learned before the lock is taken.
+        if !is_same(path, snapshot, file.sha256).await? {
+            return Ok(Taken::Changed);
+        }
+        file.finished_at = self.clock.now();
+        self.backend.database.record_rejection(&file).await?;
+        failpoint::reach("committed");
+        self.tell(&file);
+        self.put_away(path, file, rejected).await
+    }
+
+    async fn use_rows(
+        &mut self,
+        path: &Path,
+        snapshot: Snapshot,
+        mut file: DataFile,
+        good: Good,
+        rejected: Option<File>,
+    ) -> anyhow::Result<Taken> {
         if let Some(newest) = self.backend.database.newest_dataset().await? {
             self.known.catch_up(&self.backend, newest).await?;
         }
-        let acceptance = match self.backend.database.begin_acceptance(file.sha256).await? {
-            Acceptance::Known(file) => return put_away(path, *file, Reading::default()).await,
-            Acceptance::Open(acceptance) => acceptance,
+        let (profile, distribution) = Profile::of(good.sampler, self.known.distribution(), self.max_psi)
+            .context("a file without rows is no good file")?;
+        let kept = Kept {
+            batch: good.batch.sha256,
+            distribution,
         };
-        if let Some(newest) = acceptance.newest() {
-            self.known.catch_up(&self.backend, newest.version).await?;
+        let drifted = self.drifted(&profile);
+        file.profile = Some(profile);
+
+        let started = Instant::now();
+        self.backend.store.put_batch_file(good.batch).await?;
+        file.timings.store_ms = millis(started);
+        metrics::step("store", started.elapsed());
+        failpoint::reach("stored");
+        let candidate = Candidate {
+            path: path.to_owned(),
+            snapshot,
+            file,
+            kept,
+            hashes: good.hashes,
+            rejected,
+        };
+        match drifted {
+            Some(reason) => self.hold(candidate, reason).await,
+            None => self.accept(candidate).await,
         }
-        let now = blocking(path, look).await?.map(|(snapshot, _)| snapshot);
-        if now.as_ref() != Some(snapshot) {
-            acceptance.give_up().await?;
+    }
+
+    /// Why the file must wait for an operator, if the policy says so.
+    fn drifted(&self, profile: &Profile) -> Option<String> {
+        if profile.drifted.is_empty() {
+            return None;
+        }
+        let features = profile.drifted.join(", ");
+        tracing::warn!(features, "a data file is unlike the dataset so far");
+        (self.drift == Drift::Block).then(|| {
+            format!("its {features} are unlike the dataset so far (population stability index above {}); an operator must accept or reject it", self.max_psi)
+        })
+    }
+
+    async fn hold(&mut self, candidate: Candidate, reason: String) -> anyhow::Result<Taken> {
+        let Candidate {
+            path,
+            snapshot,
+            mut file,
+            kept,
+            rejected,
+            ..
+        } = candidate;
+        if !is_same(&path, snapshot, file.sha256).await? {
             return Ok(Taken::Changed);
         }
-        file.rows.rows_known = self.known.count(&reading.samples);
-        file.dataset_version = Some(acceptance.next_version());
+        file.status = FileStatus::Held;
+        file.held = Some(reason);
         file.finished_at = self.clock.now();
-        acceptance.commit(&file, batch).await?;
+        self.backend.database.record_held(&file, &kept).await?;
+        failpoint::reach("committed");
+        self.tell(&file);
+        self.put_away(&path, file, rejected).await
+    }
+
+    async fn accept(&mut self, mut candidate: Candidate) -> anyhow::Result<Taken> {
+        let started = Instant::now();
+        // Most of the work is done before the lock is taken.
+        let mut known = self.known.count(&candidate.hashes.hashes)?;
+        let before = self.known.version();
+        if !is_same(&candidate.path, candidate.snapshot, candidate.file.sha256).await? {
+            return Ok(Taken::Changed);
+        }
+        candidate.file.timings.check_ms = millis(started);
+        metrics::step("check", started.elapsed());
+
+        let started = Instant::now();
+        let change = match self
+            .backend
+            .database
+            .begin_acceptance(candidate.file.sha256)
+            .await?
+        {
+            Acceptance::Known(file) => {
+                return self.put_away(&candidate.path, *file, candidate.rejected).await;
+            }
+            Acceptance::Open(change) => change,
+        };
+        candidate.file.timings.wait_ms = millis(started);
+        metrics::step("wait", started.elapsed());
+        failpoint::reach("locked");
+        if let Some(newest) = change.newest() {
+            self.known.catch_up(&self.backend, newest.version).await?;
+        }
+        if self.known.version() != before {
+            known = self.known.count(&candidate.hashes.hashes)?;
+        }
+        candidate.file.rows.rows_known = known + candidate.hashes.repeats;
+        self.commit(change, candidate).await
+    }
+
+    async fn commit(&mut self, change: OpenChange, candidate: Candidate) -> anyhow::Result<Taken> {
+        let Candidate {
+            path,
+            snapshot,
+            mut file,
+            kept,
+            hashes,
+            rejected,
+        } = candidate;
+        if reading::open(&path)?.map(|now| now.snapshot) != Some(snapshot) {
+            change.give_up().await?;
+            return Ok(Taken::Changed);
+        }
+        let started = Instant::now();
+        let version = change.next_version();
+        file.dataset_version = Some(version);
+        file.finished_at = self.clock.now();
+        change.commit(&file, &kept).await?;
+        metrics::step("commit", started.elapsed());
+        failpoint::reach("committed");
+        self.tell(&file);
+        self.learn(version, hashes.hashes, &kept.distribution)?;
+        self.put_away(&path, file, rejected).await
+    }
+
+    /// What is committed is told once.
+    fn tell(&self, file: &DataFile) {
         self.backend.relay_now();
-        put_away(path, file, reading).await
+        metrics::judged(file);
+        info!(
+            file.name, file.sha256 = %file.sha256, status = %file.status, rejection = file.rejection,
+            rows = file.rows.rows_read, known = file.rows.rows_known, rejected = file.rows.rows_rejected,
+            dataset.version = file.dataset_version.map(|version| version.get()), "judged a data file"
+        );
+    }
+
+    /// What cannot be kept in local files is learned from the object store again.
+    fn learn(
+        &mut self,
+        version: domain::DatasetVersion,
+        hashes: Run,
+        distribution: &Distribution,
+    ) -> anyhow::Result<()> {
+        let learned = self.known.committed(version, hashes, distribution);
+        if learned.is_err() {
+            self.known = Known::new(&self.rules.scratch);
+        }
+        learned.context("the scratch folder cannot be written")
+    }
+
+    async fn put_away(&self, path: &Path, file: DataFile, rejected: Option<File>) -> anyhow::Result<Taken> {
+        let started = Instant::now();
+        let inbox = self.inbox.clone();
+        let stored = blocking(path, move |path| {
+            archive::store(&inbox, path, &file, rejected.as_ref())
+        });
+        stored.await.context("the file is judged, and cannot be moved")?;
+        metrics::step("move", started.elapsed());
+        Ok(Taken::Done)
     }
 }
 
-fn judged(
+fn described(
     path: &Path,
-    snapshot: &Snapshot,
+    snapshot: Snapshot,
     reading: &Reading,
     at: chrono::DateTime<chrono::Utc>,
 ) -> DataFile {
-    let status = if reading.rejection.is_some() {
-        FileStatus::Rejected
-    } else {
-        FileStatus::Accepted
-    };
+    let name = path.file_name().unwrap_or_default();
     DataFile {
-        sha256: snapshot.sha256,
-        name: path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
-        bytes: snapshot.size,
-        status,
-        rejection: reading.rejection.clone(),
-        rows: reading.counts(),
-        reasons: reading.reasons(),
+        sha256: reading.sha256,
+        name: name.to_string_lossy().into_owned(),
+        bytes: snapshot.bytes,
+        status: reading.status(),
+        rejection: reading.rejection(),
+        held: None,
+        rows: reading.tally.counts(),
+        reasons: reading.tally.reasons(),
         ignored_columns: reading.ignored_columns.clone(),
         dataset_version: None,
+        withdrawn_version: None,
+        profile: None,
+        decision: None,
+        timings: Timings::default(),
         received_at: at,
         finished_at: at,
     }
 }
 
-async fn put_away(path: &Path, file: DataFile, reading: Reading) -> anyhow::Result<Taken> {
-    info!(
-        file.name, file.sha256 = %file.sha256, status = %file.status, rejection = file.rejection,
-        rows = file.rows.rows_read, known = file.rows.rows_known, rejected = file.rows.rows_rejected,
-        dataset.version = file.dataset_version.map(|version| version.get()), "judged a data file"
-    );
-    metrics::counter!("lapidary_files_total", "status" => file.status.name()).increment(1);
-    let stored = blocking(path, move |path| archive::store(path, &file, &reading.rejected)).await;
-    stored.context("the file is judged, and cannot be moved")?;
-    Ok(Taken::Done)
+/// Whether the file is still the one that was read: size, times and content.
+async fn is_same(path: &Path, snapshot: Snapshot, sha256: Sha256) -> anyhow::Result<bool> {
+    let now = blocking(path, reading::digest).await;
+    Ok(now.context("the file cannot be read")? == Some((snapshot, sha256)))
 }
 
-/// The file's state and bytes; none when it is gone.
-fn look(path: &Path) -> io::Result<Option<(Snapshot, Vec<u8>)>> {
-    let meta = match path.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        meta => meta?,
-    };
-    let bytes = if meta.len() > LARGEST {
-        Vec::new()
-    } else {
-        std::fs::read(path)?
-    };
-    let snapshot = Snapshot {
-        size: meta.len(),
-        modified: meta.modified().ok(),
-        sha256: Sha256::of(&bytes),
-    };
-    Ok(Some((snapshot, bytes)))
+fn millis(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().max(Duration::ZERO).as_millis()).unwrap_or(u64::MAX)
 }
 
-fn read(path: &Path, share: f64) -> io::Result<Option<(Snapshot, Reading)>> {
-    let Some((snapshot, bytes)) = look(path)? else {
-        return Ok(None);
-    };
-    if snapshot.size > LARGEST {
-        let rejection = Some("the file is larger than 1 GiB; split it".to_owned());
-        return Ok(Some((
-            snapshot,
-            Reading {
-                rejection,
-                ..Reading::default()
-            },
-        )));
-    }
-    let reading = Reading::of(&bytes, share);
-    Ok(Some((snapshot, reading)))
-}
-
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     path: &Path,
-    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    work: impl FnOnce(&Path) -> std::io::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
-    let path: PathBuf = path.to_owned();
+    let path = path.to_owned();
     Ok(tokio::task::spawn_blocking(move || work(&path)).await??)
 }

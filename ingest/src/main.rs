@@ -1,11 +1,15 @@
 //! The inbox service: dropped files become dataset versions.
 
 mod archive;
+mod decisions;
 mod inbox;
 mod intake;
 mod known;
+mod metrics;
 mod reading;
 mod service;
+#[cfg(test)]
+mod testing;
 
 use ::service::{config, lifecycle::Lifecycle, telemetry};
 use anyhow::Context as _;

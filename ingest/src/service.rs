@@ -12,6 +12,7 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     let clock = Clock::system();
     let health = Health::new(clock.clone());
     let servers = Servers::register(&health);
+    let inbox = Inbox::open(&config.ingest, &health)?;
     let probes = Probes { health, metrics }.bind(config.ingest.listen).await?;
     let stop = lifecycle.soft_stop();
     let token = stop.clone();
@@ -20,7 +21,6 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
         Ok(())
     });
     let backend = Backend::connect(config, "ingest").await?;
-    let inbox = Inbox::open(&config.ingest)?;
     backend.start(config, lifecycle, servers, backend.publisher().state());
     let intake = Intake::new(backend, &config.ingest, clock);
     lifecycle.spawn("inbox", inbox.run(intake, stop));

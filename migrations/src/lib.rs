@@ -10,6 +10,10 @@ mod m0006_promotions;
 mod m0007_events;
 mod m0008_traffic;
 mod m0009_api_keys;
+mod m0010_dataset_changes;
+mod m0011_reviewed_files;
+mod m0012_file_decisions;
+mod m0013_traffic_keys;
 
 use sea_orm_migration::prelude::*;
 
@@ -31,6 +35,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_events::Migration),
             Box::new(m0008_traffic::Migration),
             Box::new(m0009_api_keys::Migration),
+            Box::new(m0010_dataset_changes::Migration),
+            Box::new(m0011_reviewed_files::Migration),
+            Box::new(m0012_file_decisions::Migration),
+            Box::new(m0013_traffic_keys::Migration),
         ]
     }
 }

@@ -1,8 +1,12 @@
 //! The routes, one file a subject.
 
+mod decisions;
+mod files;
+mod list;
 mod operations;
 mod predictions;
 mod registry;
+mod security;
 mod similar;
 
 use axum::{Router, http::StatusCode, middleware, response::Redirect, routing::get};
@@ -18,7 +22,7 @@ struct Description;
 
 /// Every route, recorded.
 pub(crate) fn router(app: App) -> Router {
-    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+    let (router, description) = OpenApiRouter::with_openapi(security::described(Description::openapi()))
         .routes(routes!(predictions::predict))
         .routes(routes!(similar::similar))
         .routes(routes!(registry::models))
@@ -28,8 +32,11 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(registry::datasets))
         .routes(routes!(registry::runs))
         .routes(routes!(registry::run))
-        .routes(routes!(registry::files))
-        .routes(routes!(registry::file))
+        .routes(routes!(files::files))
+        .routes(routes!(files::file))
+        .routes(routes!(decisions::accept))
+        .routes(routes!(decisions::reject))
+        .routes(routes!(decisions::withdraw))
         .split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))

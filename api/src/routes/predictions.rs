@@ -2,9 +2,7 @@
 
 use axum::{
     Json,
-    body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use domain::{Clarity, Color, Cut, DatasetVersion, ModelKind, ModelVersion, OutOfRange, PartialDiamond};
@@ -13,6 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    body::JsonBody,
     problem::{Fault, Problem},
     record::AnsweredBy,
     service::App,
@@ -78,10 +77,9 @@ pub(crate) struct AnsweringModel {
     (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn predict(
     State(app): State<App>,
-    headers: HeaderMap,
-    body: Bytes,
+    JsonBody(request): JsonBody<Request>,
 ) -> Result<Response, Problem> {
-    let diamond = parse(&headers, &body)?;
+    let diamond = diamond(&request).map_err(Problem::invalid)?;
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
     let champion = served.champion;
     let price = (served.predictor.predict(&diamond) * 100.0).round() / 100.0;
@@ -99,23 +97,6 @@ pub(crate) async fn predict(
     let mut response = Json(answer).into_response();
     response.extensions_mut().insert(AnsweredBy(champion.version));
     Ok(response)
-}
-
-fn parse(headers: &HeaderMap, body: &[u8]) -> Result<PartialDiamond, Problem> {
-    let is_json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    if !is_json.is_some_and(|value| value.starts_with("application/json")) {
-        let detail = "send the diamond as JSON, with the header content-type: application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    }
-    let request: Request = serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
-        }
-        _ => Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")),
-    })?;
-    diamond(&request).map_err(Problem::invalid)
 }
 
 fn diamond(request: &Request) -> Result<PartialDiamond, Vec<Fault>> {

@@ -1,4 +1,4 @@
-//! What came in, what was made of it: files, datasets, runs, models, promotions.
+//! What was made of the data files: datasets, runs, models, promotions.
 
 use axum::{
     Json,
@@ -6,55 +6,15 @@ use axum::{
 };
 use domain::{
     dataset::Dataset,
-    file::DataFile,
     model::{Champion, Model, Promotion},
     run::TrainingRun,
 };
-use serde::{Deserialize, Serialize};
-use storage::{Page, PageRequest};
-use utoipa::{IntoParams, ToSchema};
 
+use super::list::{Answer, List, Part, list};
 use crate::{
     problem::{Params, Problem},
     service::App,
 };
-
-const LARGEST_PAGE: u64 = 1000;
-
-/// Which part of a list.
-#[derive(Deserialize, IntoParams)]
-pub(crate) struct Part {
-    /// The most items, 1 to 1000; 100 when left out.
-    limit: Option<u64>,
-    /// `next_cursor` of the part before.
-    cursor: Option<String>,
-}
-
-/// A part of a list, newest first.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct List<T> {
-    items: Vec<T>,
-    /// What to ask for the next part; null at the end.
-    next_cursor: Option<String>,
-}
-
-impl From<Part> for PageRequest {
-    fn from(part: Part) -> Self {
-        Self {
-            limit: part.limit.unwrap_or(100).clamp(1, LARGEST_PAGE),
-            cursor: part.cursor,
-        }
-    }
-}
-
-fn list<T>(page: Page<T>) -> Json<List<T>> {
-    Json(List {
-        items: page.items,
-        next_cursor: page.next_cursor,
-    })
-}
-
-type Answer<T> = Result<Json<T>, Problem>;
 
 /// Model versions, newest first.
 #[utoipa::path(get, path = "/v1/models", params(Part), responses((status = 422, body = Problem), (status = 200, body = List<Model>)))]
@@ -113,23 +73,4 @@ pub(crate) async fn run(State(app): State<App>, Path(id): Path<String>) -> Answe
     let missing = || Problem::not_found("such training run");
     let id = id.parse().map_err(|_| missing())?;
     app.backend.database.run(id).await?.map(Json).ok_or_else(missing)
-}
-
-/// Data files, the last judged first.
-#[utoipa::path(get, path = "/v1/files", params(Part), responses((status = 422, body = Problem), (status = 200, body = List<DataFile>)))]
-pub(crate) async fn files(State(app): State<App>, Params(part): Params<Part>) -> Answer<List<DataFile>> {
-    Ok(list(app.backend.database.data_files(&part.into()).await?))
-}
-
-/// One data file's report.
-#[utoipa::path(get, path = "/v1/files/{sha256}", params(("sha256" = String, Path)), responses((status = 200, body = DataFile), (status = 404, body = Problem)))]
-pub(crate) async fn file(State(app): State<App>, Path(sha256): Path<String>) -> Answer<DataFile> {
-    let missing = || Problem::not_found("such data file");
-    let sha256 = sha256.parse().map_err(|_| missing())?;
-    app.backend
-        .database
-        .data_file(sha256)
-        .await?
-        .map(Json)
-        .ok_or_else(missing)
 }

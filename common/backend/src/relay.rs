@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use broker::{BrokerError, Message, Published};
+use service::failpoint;
 use storage::{StorageError, outbox::Unpublished};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -35,7 +36,12 @@ async fn relay_all(backend: &Backend) -> Result<(), String> {
     while relay_batch(backend).await? {}
     let waiting = backend.database.count_unpublished().await.map_err(text)?;
     metrics::gauge!("lapidary_outbox_waiting").set(waiting as f64);
-    Ok(())
+    // With nothing to publish, too: the topology shall exist, and readiness tell the truth.
+    backend
+        .publisher
+        .connect()
+        .await
+        .map_err(|error| error.to_string())
 }
 
 /// Relays one batch; true when there may be more to relay at once.
@@ -45,6 +51,7 @@ async fn relay_batch(backend: &Backend) -> Result<bool, String> {
         return Ok(false);
     }
     let messages: Vec<_> = taken.events.iter().map(message).collect();
+    failpoint::reach("publishing");
     let answers = backend
         .publisher
         .publish(&messages)
@@ -56,6 +63,7 @@ async fn relay_batch(backend: &Backend) -> Result<bool, String> {
         .filter(|(_, answer)| **answer == Published::Confirmed)
         .map(|(m, _)| m.id)
         .collect();
+    failpoint::reach("published");
     let all = confirmed.len() == messages.len();
     taken
         .mark(|event| confirmed.contains(&event.id))

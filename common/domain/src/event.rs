@@ -30,8 +30,12 @@ pub enum EventData {
     DatasetReady(DatasetReady),
     /// `file.accepted`: a data file became part of the dataset.
     FileAccepted(FileJudged),
+    /// `file.held`: a data file waits for an operator.
+    FileHeld(FileJudged),
     /// `file.rejected`: nothing of a data file is used.
     FileRejected(FileJudged),
+    /// `file.withdrawn`: a data file left the dataset.
+    FileWithdrawn(FileJudged),
     /// `run.started`: a trainer took a training run.
     RunStarted(RunNews),
     /// `run.finished`: a training run made a model.
@@ -51,7 +55,7 @@ pub struct DatasetReady {
     pub rows: u64,
 }
 
-/// Data of `file.accepted` and `file.rejected`.
+/// Data of `file.accepted`, `file.held`, `file.rejected` and `file.withdrawn`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileJudged {
     /// The file's identity.
@@ -61,10 +65,13 @@ pub struct FileJudged {
     /// What its rows came to.
     #[serde(flatten)]
     pub rows: RowCounts,
-    /// The dataset version that it made.
+    /// The dataset version that the change made.
     pub dataset_version: Option<DatasetVersion>,
     /// Why the file as a whole was rejected.
     pub rejection: Option<String>,
+    /// Why it waits for an operator.
+    #[serde(default)]
+    pub held: Option<String>,
 }
 
 /// Data of `run.started`, `run.finished` and `run.failed`.
@@ -182,7 +189,9 @@ impl EventData {
         match self {
             Self::DatasetReady(_) => "dataset.ready",
             Self::FileAccepted(_) => "file.accepted",
+            Self::FileHeld(_) => "file.held",
             Self::FileRejected(_) => "file.rejected",
+            Self::FileWithdrawn(_) => "file.withdrawn",
             Self::RunStarted(_) => "run.started",
             Self::RunFinished(_) => "run.finished",
             Self::RunFailed(_) => "run.failed",
@@ -204,7 +213,10 @@ impl EventData {
     pub fn subject(&self) -> String {
         match self {
             Self::DatasetReady(data) => format!("datasets/{}", data.dataset_version),
-            Self::FileAccepted(data) | Self::FileRejected(data) => format!("files/{}", data.sha256),
+            Self::FileAccepted(data)
+            | Self::FileHeld(data)
+            | Self::FileRejected(data)
+            | Self::FileWithdrawn(data) => format!("files/{}", data.sha256),
             Self::RunStarted(data) | Self::RunFinished(data) | Self::RunFailed(data) => {
                 format!("runs/{}", data.run_id)
             }
@@ -215,7 +227,10 @@ impl EventData {
     fn to_json(&self) -> Value {
         match self {
             Self::DatasetReady(data) => json!(data),
-            Self::FileAccepted(data) | Self::FileRejected(data) => json!(data),
+            Self::FileAccepted(data)
+            | Self::FileHeld(data)
+            | Self::FileRejected(data)
+            | Self::FileWithdrawn(data) => json!(data),
             Self::RunStarted(data) | Self::RunFinished(data) | Self::RunFailed(data) => json!(data),
             Self::ModelReady(data) => json!(data),
         }
@@ -228,7 +243,9 @@ impl EventData {
         match name {
             "dataset.ready" => parse(data).map(Self::DatasetReady),
             "file.accepted" => parse(data).map(Self::FileAccepted),
+            "file.held" => parse(data).map(Self::FileHeld),
             "file.rejected" => parse(data).map(Self::FileRejected),
+            "file.withdrawn" => parse(data).map(Self::FileWithdrawn),
             "run.started" => parse(data).map(Self::RunStarted),
             "run.finished" => parse(data).map(Self::RunFinished),
             "run.failed" => parse(data).map(Self::RunFailed),
@@ -242,15 +259,7 @@ impl EventData {
 mod tests {
     use super::*;
 
-    fn every_event() -> Vec<Event> {
-        let run = RunNews {
-            run_id: Uuid::from_u128(7),
-            kind: ModelKind::Linear,
-            dataset_version: DatasetVersion::FIRST,
-            attempt: 1,
-            model_version: Some(ModelVersion::FIRST),
-            error: None,
-        };
+    fn file_events() -> Vec<EventData> {
         let file = FileJudged {
             sha256: Sha256::of(b"file"),
             name: "diamonds.csv".to_owned(),
@@ -262,44 +271,69 @@ mod tests {
             },
             dataset_version: Some(DatasetVersion::FIRST),
             rejection: None,
+            held: None,
+        };
+        let held = FileJudged {
+            dataset_version: None,
+            held: Some("its price is unlike the dataset so far".to_owned()),
+            ..file.clone()
         };
         let rejected = FileJudged {
             dataset_version: None,
             rejection: Some("the file is empty".to_owned()),
             ..file.clone()
         };
-        let failed = RunNews {
+        vec![
+            EventData::FileAccepted(file.clone()),
+            EventData::FileHeld(held),
+            EventData::FileRejected(rejected),
+            EventData::FileWithdrawn(file),
+        ]
+    }
+
+    fn run_events() -> Vec<EventData> {
+        let run = RunNews {
+            run_id: Uuid::from_u128(7),
+            kind: ModelKind::Linear,
+            dataset_version: DatasetVersion::FIRST,
+            attempt: 1,
+            model_version: Some(ModelVersion::FIRST),
+            error: None,
+        };
+        let started = RunNews {
             model_version: None,
-            error: Some("too few samples".to_owned()),
             ..run.clone()
         };
-        let data = [
-            EventData::DatasetReady(DatasetReady {
-                dataset_version: DatasetVersion::FIRST,
-                rows: 2,
-            }),
-            EventData::FileAccepted(file),
-            EventData::FileRejected(rejected),
-            EventData::RunStarted(RunNews {
-                model_version: None,
-                ..run.clone()
-            }),
+        let failed = RunNews {
+            error: Some("too few samples".to_owned()),
+            ..started.clone()
+        };
+        vec![
+            EventData::RunStarted(started),
             EventData::RunFinished(run),
             EventData::RunFailed(failed),
-            EventData::ModelReady(ModelReady {
-                promotion: PromotionNumber::FIRST,
-                model_version: ModelVersion::FIRST,
-                kind: ModelKind::Linear,
-                dataset_version: DatasetVersion::FIRST,
-            }),
-        ];
+        ]
+    }
+
+    fn every_event() -> Vec<Event> {
+        let dataset = EventData::DatasetReady(DatasetReady {
+            dataset_version: DatasetVersion::FIRST,
+            rows: 2,
+        });
+        let model = EventData::ModelReady(ModelReady {
+            promotion: PromotionNumber::FIRST,
+            model_version: ModelVersion::FIRST,
+            kind: ModelKind::Linear,
+            dataset_version: DatasetVersion::FIRST,
+        });
         let time = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
-        data.map(|data| Event {
+        let event = |data| Event {
             id: Uuid::from_u128(1),
             time,
             data,
-        })
-        .into()
+        };
+        let data = [vec![dataset], file_events(), run_events(), vec![model]].concat();
+        data.into_iter().map(event).collect()
     }
 
     #[test]

@@ -5,17 +5,21 @@ use std::{fmt, str::FromStr};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{DatasetVersion, Sha256};
+use crate::{DatasetVersion, Sha256, decision::Decision, profile::Profile};
 
 /// What became of a data file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileStatus {
+    /// It waits until an operator accepts or rejects it; nothing of it is used yet.
+    Held,
     /// Its good rows are part of the dataset.
     Accepted,
     /// Nothing of it is used.
     Rejected,
+    /// It was part of the dataset, and an operator took it out.
+    Withdrawn,
 }
 
 impl FileStatus {
@@ -23,8 +27,10 @@ impl FileStatus {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Held => "held",
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }
@@ -39,8 +45,10 @@ impl FromStr for FileStatus {
 
     fn from_str(text: &str) -> Result<Self, UnknownStatus> {
         match text {
+            "held" => Ok(Self::Held),
             "accepted" => Ok(Self::Accepted),
             "rejected" => Ok(Self::Rejected),
+            "withdrawn" => Ok(Self::Withdrawn),
             _ => Err(UnknownStatus(text.to_owned())),
         }
     }
@@ -78,6 +86,21 @@ pub struct RowCounts {
     pub rows_rejected: u64,
 }
 
+/// How long the steps of an intake took, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct Timings {
+    /// Reading and judging the rows.
+    pub read_ms: u64,
+    /// Keeping the good rows in the object store.
+    pub store_ms: u64,
+    /// Finding out which rows are known, and reading the file once more to see that it has not changed.
+    pub check_ms: u64,
+    /// Waiting for other files to get their dataset versions.
+    pub wait_ms: u64,
+}
+
 /// A data file and its report: `NAME.report.json`, and the answer of `GET /v1/files/{sha256}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -91,8 +114,10 @@ pub struct DataFile {
     pub bytes: u64,
     /// What became of it.
     pub status: FileStatus,
-    /// Why the file as a whole was rejected; null when it was accepted.
+    /// Why the file as a whole was rejected; null unless it was.
     pub rejection: Option<String>,
+    /// Why it waits, or waited, for an operator; null unless it was held.
+    pub held: Option<String>,
     /// What its rows came to.
     #[serde(flatten)]
     pub rows: RowCounts,
@@ -100,9 +125,18 @@ pub struct DataFile {
     pub reasons: Vec<ReasonCount>,
     /// Columns that no one asked for.
     pub ignored_columns: Vec<String>,
-    /// The dataset version that it made; null when rejected.
+    /// The dataset version that it made when it was last accepted; null when it never was.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
     pub dataset_version: Option<DatasetVersion>,
+    /// The first dataset version without it; null unless it is withdrawn.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
+    pub withdrawn_version: Option<DatasetVersion>,
+    /// What its good rows look like, beside the dataset before them; null when no row is good.
+    pub profile: Option<Profile>,
+    /// The operator's last decision on it; null when there is none.
+    pub decision: Option<Decision>,
+    /// How long the steps of its intake took.
+    pub timings: Timings,
     /// When reading began.
     pub received_at: DateTime<Utc>,
     /// When it was judged.

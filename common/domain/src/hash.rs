@@ -56,6 +56,21 @@ impl DiamondHash {
 pub struct SampleHash(u128);
 
 impl SampleHash {
+    /// How many bytes it takes.
+    pub const BYTES: usize = 16;
+
+    /// The bytes, which order as the hashes do.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        self.0.to_be_bytes()
+    }
+
+    /// From what [`to_bytes`](Self::to_bytes) gave.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
     /// The hash of `sample`: the first 128 bits, enough for 10¹⁵ samples without a collision.
     #[must_use]
     pub fn of(sample: &Sample) -> Self {

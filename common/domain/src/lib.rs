@@ -5,14 +5,17 @@
 //! there on a [`Carat`] is a positive finite number and a [`Cut`] one of five grades.
 
 pub mod dataset;
+pub mod decision;
 pub mod diamond;
 pub mod event;
 pub mod file;
 pub mod grade;
 pub mod hash;
+pub mod key;
 pub mod kind;
 pub mod metrics;
 pub mod model;
+pub mod profile;
 pub mod row;
 pub mod run;
 pub mod sha256;

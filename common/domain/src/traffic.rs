@@ -24,6 +24,8 @@ pub struct TrafficRecord {
     pub duration_us: u64,
     /// The model that answered, where one did.
     pub model_version: Option<ModelVersion>,
+    /// The key that came with the request, where a route asks for one and it is known.
+    pub key_id: Option<Uuid>,
     /// The client's address.
     pub client: Option<String>,
     /// Chosen request headers, by name; never keys.

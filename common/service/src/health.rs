@@ -157,7 +157,7 @@ impl Component {
 
     fn set(&self, state: State, detail: Option<String>) {
         let up = f64::from(u8::from(state == State::Up));
-        metrics::gauge!("component_up", "component" => self.name).set(up);
+        metrics::gauge!("lapidary_component_up", "component" => self.name).set(up);
         let now = self.health.clock.now();
         if let Some(part) = self.health.lock().get_mut(self.name) {
             let since = if part.condition.state == state {

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod failpoint;
 pub mod health;
 pub mod lifecycle;
 pub mod probes;

@@ -10,8 +10,19 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder a
 
 use crate::{
     Database, Page, PageRequest, StorageError, Store, batch,
+    database::sql,
     entity::{data_file, dataset},
+    file_row::Kept,
 };
+
+/// What a dataset version changed.
+#[derive(Debug, Clone)]
+pub enum DatasetChange {
+    /// A file came in.
+    Added(Box<Kept>),
+    /// A file was withdrawn.
+    Removed,
+}
 
 impl Database {
     /// Dataset versions, newest first.
@@ -74,24 +85,46 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn dataset_files(&self, version: DatasetVersion) -> Result<Vec<DatasetFile>, StorageError> {
-        let rows = self.accepted(None, version).await?;
+        let rows = self.members(version).await?;
         rows.into_iter().map(file_of).collect()
     }
 
-    /// The batches that came after version `after` (or all) up to version `to`, in order.
+    /// The files of a dataset version, in its order, and what is kept of each.
     ///
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn batches(
+    pub async fn contents(&self, version: DatasetVersion) -> Result<Vec<(Sha256, Kept)>, StorageError> {
+        let rows = self.members(version).await?;
+        let content = |row: data_file::Model| Ok((digest_of(row.sha256.clone())?, kept_of(row)?));
+        rows.into_iter().map(content).collect()
+    }
+
+    /// What the versions after `after` (or all) up to `to` changed, in order.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not answer.
+    pub async fn changes(
         &self,
         after: Option<DatasetVersion>,
         to: DatasetVersion,
-    ) -> Result<Vec<Sha256>, StorageError> {
-        let rows = self.accepted(after, to).await?;
-        rows.into_iter()
-            .map(|row| digest_of(row.batch_sha256.unwrap_or_default()))
-            .collect()
+    ) -> Result<Vec<DatasetChange>, StorageError> {
+        let versions = dataset::Entity::find()
+            .filter(dataset::Column::Version.gt(after.map_or(0, i64::from)))
+            .filter(dataset::Column::Version.lte(i64::from(to)))
+            .order_by_asc(dataset::Column::Version)
+            .all(&self.connection)
+            .await?;
+        let mut changes = Vec::with_capacity(versions.len());
+        for version in versions {
+            let file = data_file::Entity::find_by_id(version.file_sha256)
+                .one(&self.connection)
+                .await?;
+            let file = file.ok_or_else(|| StorageError::bad_row("datasets", "its file is missing"))?;
+            changes.push(change_of(&version.change, file)?);
+        }
+        Ok(changes)
     }
 
     /// Every sample of a dataset version, in its order: files as accepted, rows as they stand in
@@ -103,8 +136,8 @@ impl Database {
     pub async fn samples(&self, store: &Store, version: DatasetVersion) -> Result<Vec<Sample>, StorageError> {
         let mut seen = HashSet::new();
         let mut samples = Vec::new();
-        for digest in self.batches(None, version).await? {
-            let bytes = store.batch(digest).await?;
+        for (_, kept) in self.contents(version).await? {
+            let bytes = store.batch(kept.batch).await?;
             let batch = tokio::task::spawn_blocking(move || batch::read(bytes)).await;
             let batch = batch.map_err(|_| StorageError::BadBatch("reading it panicked".to_owned()))??;
             samples.extend(
@@ -128,18 +161,35 @@ impl Database {
         })
     }
 
-    async fn accepted(
-        &self,
-        after: Option<DatasetVersion>,
-        to: DatasetVersion,
-    ) -> Result<Vec<data_file::Model>, StorageError> {
-        let after = after.map_or(0, i64::from);
-        let files = data_file::Entity::find()
-            .filter(data_file::Column::DatasetVersion.gt(after))
-            .filter(data_file::Column::DatasetVersion.lte(i64::from(to)))
-            .order_by_asc(data_file::Column::DatasetVersion);
+    /// The files whose last change up to `version` added them.
+    async fn members(&self, version: DatasetVersion) -> Result<Vec<data_file::Model>, StorageError> {
+        let statement = sql(
+            "SELECT f.* FROM (SELECT DISTINCT ON (file_sha256) * FROM datasets WHERE version <= $1 \
+             ORDER BY file_sha256, version DESC) d JOIN data_files f ON f.sha256 = d.file_sha256 \
+             WHERE d.change = 'added' ORDER BY d.version",
+            [i64::from(version).into()],
+        );
+        let files = data_file::Entity::find().from_raw_sql(statement);
         Ok(files.all(&self.connection).await?)
     }
+}
+
+fn change_of(change: &str, file: data_file::Model) -> Result<DatasetChange, StorageError> {
+    match change {
+        "added" => kept_of(file).map(|kept| DatasetChange::Added(Box::new(kept))),
+        _ => Ok(DatasetChange::Removed),
+    }
+}
+
+/// Files from before distributions were kept have an empty one.
+fn kept_of(file: data_file::Model) -> Result<Kept, StorageError> {
+    let distribution = file.distribution.map(serde_json::from_value).transpose();
+    Ok(Kept {
+        batch: digest_of(file.batch_sha256.unwrap_or_default())?,
+        distribution: distribution
+            .map_err(|e| StorageError::bad_row("data_files", e))?
+            .unwrap_or_default(),
+    })
 }
 
 fn version_of(number: i64) -> Result<DatasetVersion, StorageError> {

@@ -87,12 +87,17 @@ impl From<DbErr> for StorageError {
 impl From<object_store::Error> for StorageError {
     fn from(error: object_store::Error) -> Self {
         match error {
-            object_store::Error::Generic { .. } => Self::Unavailable {
-                what: "the object store",
-                source: Box::new(error),
-            },
+            object_store::Error::Generic { .. } => unavailable(error),
             error => Self::Object(error),
         }
+    }
+}
+
+/// The object store cannot work now.
+pub(crate) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StorageError {
+    StorageError::Unavailable {
+        what: "the object store",
+        source: Box::new(error),
     }
 }
 

@@ -1,24 +1,29 @@
 //! Committing what intake decided about a data file.
 //!
-//! Dataset versions are given out under one lock, held by the accepting transaction until its
+//! Dataset versions are given out under one lock, held by the changing transaction until its
 //! commit: nobody sees version N + 1 before version N, and version N never changes.
 
+use chrono::{DateTime, Utc};
 use domain::{
     DatasetVersion, Sha256,
-    event::{DatasetReady, Event, EventData, FileJudged},
+    event::{DatasetReady, Event, EventData},
     file::{DataFile, FileStatus},
 };
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction,
-    EntityTrait as _, QueryFilter as _, QueryOrder as _, TransactionTrait as _, sea_query::OnConflict,
+    ActiveModelTrait as _,
+    ActiveValue::Set,
+    ConnectionTrait as _, DatabaseTransaction, EntityTrait as _, Iterable as _, QueryOrder as _,
+    TransactionTrait as _,
+    sea_query::{Expr, ExprTrait as _, OnConflict},
 };
-use serde_json::json;
 use uuid::Uuid;
 
+pub use crate::file_row::Kept;
 use crate::{
-    Database, StorageError, data_files,
+    Database, StorageError,
     database::sql,
     entity::{data_file, dataset},
+    file_row::{news, to_domain, to_row},
     outbox,
 };
 
@@ -37,17 +42,24 @@ pub struct Newest {
 /// What [`Database::begin_acceptance`] found.
 #[derive(Debug)]
 pub enum Acceptance {
-    /// This content was accepted before.
+    /// This content was judged before, and not rejected.
     Known(Box<DataFile>),
     /// The lock is held; the file can be committed.
-    Open(OpenAcceptance),
+    Open(OpenChange),
 }
 
 /// The right to make the next dataset version; dropping it gives it up.
 #[derive(Debug)]
-pub struct OpenAcceptance {
-    transaction: DatabaseTransaction,
+pub struct OpenChange {
+    pub(crate) transaction: DatabaseTransaction,
     newest: Option<Newest>,
+}
+
+/// What the next dataset version changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Change {
+    Added,
+    Removed,
 }
 
 impl Database {
@@ -57,62 +69,65 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn begin_acceptance(&self, sha256: Sha256) -> Result<Acceptance, StorageError> {
+        let change = self.begin_change().await?;
+        let row = data_file::Entity::find_by_id(sha256.as_bytes().to_vec())
+            .one(&change.transaction)
+            .await?;
+        match row.map(to_domain).transpose()? {
+            Some(file) if file.status != FileStatus::Rejected => Ok(Acceptance::Known(Box::new(file))),
+            _ => Ok(Acceptance::Open(change)),
+        }
+    }
+
+    pub(crate) async fn begin_change(&self) -> Result<OpenChange, StorageError> {
         let transaction = self.connection.begin().await?;
         transaction
             .execute_raw(sql("SELECT pg_advisory_xact_lock($1)", [DATASET_LOCK.into()]))
             .await?;
-        let accepted = data_file::Entity::find_by_id(sha256.as_bytes().to_vec())
-            .filter(data_file::Column::Status.eq(FileStatus::Accepted.name()))
-            .one(&transaction)
-            .await?;
-        if let Some(row) = accepted {
-            return Ok(Acceptance::Known(Box::new(data_files::to_domain(row)?)));
-        }
         let newest = dataset::Entity::find()
             .order_by_desc(dataset::Column::Version)
             .one(&transaction)
             .await?;
         let newest = newest.map(newest_of).transpose()?;
-        Ok(Acceptance::Open(OpenAcceptance { transaction, newest }))
+        Ok(OpenChange { transaction, newest })
     }
 
-    /// Records that nothing of `file` is used; a file that was accepted stays accepted.
+    /// Records that nothing of `file` is used; content that was accepted or held stays so.
     ///
     /// # Errors
     ///
     /// When Postgres does not commit.
     pub async fn record_rejection(&self, file: &DataFile) -> Result<(), StorageError> {
-        let transaction = self.connection.begin().await?;
-        let replace = OnConflict::column(data_file::Column::Sha256)
-            .update_columns([
-                data_file::Column::Name,
-                data_file::Column::Rejection,
-                data_file::Column::RowsRead,
-                data_file::Column::RowsAccepted,
-                data_file::Column::RowsKnown,
-                data_file::Column::RowsRejected,
-                data_file::Column::Reasons,
-                data_file::Column::IgnoredColumns,
-                data_file::Column::ReceivedAt,
-                data_file::Column::FinishedAt,
-            ])
-            .action_and_where(data_file::Column::Status.eq(FileStatus::Rejected.name()))
-            .to_owned();
-        data_file::Entity::insert(to_row(file, None))
-            .on_conflict(replace)
-            .exec_without_returning(&transaction)
-            .await?;
-        let event = Event {
-            id: Uuid::now_v7(),
-            time: file.finished_at,
-            data: EventData::FileRejected(news(file)),
-        };
-        outbox::append(&transaction, &[event], file.finished_at).await?;
+        self.record(file, None, EventData::FileRejected(news(file))).await
+    }
+
+    /// Records that `file` waits for an operator; content that was accepted or held before stays so.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not commit.
+    pub async fn record_held(&self, file: &DataFile, kept: &Kept) -> Result<(), StorageError> {
+        self.record(file, Some(kept), EventData::FileHeld(news(file)))
+            .await
+    }
+
+    async fn record(
+        &self,
+        file: &DataFile,
+        kept: Option<&Kept>,
+        happened: EventData,
+    ) -> Result<(), StorageError> {
+        // Under the lock, so that nobody accepts the same content at the same time.
+        let OpenChange { transaction, .. } = self.begin_change().await?;
+        if upsert(&transaction, file, kept).await? == 0 {
+            return Ok(transaction.rollback().await?);
+        }
+        append(&transaction, [happened], file.finished_at).await?;
         Ok(transaction.commit().await?)
     }
 }
 
-impl OpenAcceptance {
+impl OpenChange {
     /// The version before the one that will be made.
     #[must_use]
     pub fn newest(&self) -> Option<Newest> {
@@ -131,31 +146,13 @@ impl OpenAcceptance {
     /// # Errors
     ///
     /// When Postgres does not commit; then nothing happened, or all of it: ask for the file again.
-    pub async fn commit(self, file: &DataFile, batch: Sha256) -> Result<(), StorageError> {
-        let version = self.next_version();
-        let before = self.newest.map_or(0, |newest| newest.rows);
-        let rows = before + file.rows.rows_accepted - file.rows.rows_known;
-        dataset::ActiveModel {
-            version: Set(version.into()),
-            rows: Set(rows.cast_signed()),
-            created_at: Set(file.finished_at),
-        }
-        .insert(&self.transaction)
-        .await?;
-        self.replace_row(file, batch).await?;
-        let happened = [
-            EventData::FileAccepted(news(file)),
-            EventData::DatasetReady(DatasetReady {
-                dataset_version: version,
-                rows,
-            }),
-        ];
-        let events = happened.map(|data| Event {
-            id: Uuid::now_v7(),
-            time: file.finished_at,
-            data,
-        });
-        outbox::append(&self.transaction, &events, file.finished_at).await?;
+    pub async fn commit(self, file: &DataFile, kept: &Kept) -> Result<(), StorageError> {
+        let rows = self.rows_with(file);
+        self.make_version(file.sha256, Change::Added, rows, file.finished_at)
+            .await?;
+        upsert(&self.transaction, file, Some(kept)).await?;
+        let happened = [EventData::FileAccepted(news(file)), self.dataset_ready(rows)];
+        append(&self.transaction, happened, file.finished_at).await?;
         Ok(self.transaction.commit().await?)
     }
 
@@ -168,16 +165,76 @@ impl OpenAcceptance {
         Ok(self.transaction.rollback().await?)
     }
 
-    async fn replace_row(&self, file: &DataFile, batch: Sha256) -> Result<(), StorageError> {
-        let key = file.sha256.as_bytes().to_vec();
-        data_file::Entity::delete_by_id(key)
-            .exec(&self.transaction)
-            .await?;
-        data_file::Entity::insert(to_row(file, Some(batch)))
-            .exec_without_returning(&self.transaction)
-            .await?;
+    /// How many samples the dataset has with `file`.
+    pub(crate) fn rows_with(&self, file: &DataFile) -> u64 {
+        let before = self.newest.map_or(0, |newest| newest.rows);
+        before + file.rows.rows_accepted - file.rows.rows_known
+    }
+
+    pub(crate) async fn make_version(
+        &self,
+        file: Sha256,
+        change: Change,
+        rows: u64,
+        at: DateTime<Utc>,
+    ) -> Result<(), StorageError> {
+        let change = match change {
+            Change::Added => "added",
+            Change::Removed => "removed",
+        };
+        dataset::ActiveModel {
+            version: Set(self.next_version().into()),
+            rows: Set(rows.cast_signed()),
+            created_at: Set(at),
+            file_sha256: Set(file.as_bytes().to_vec()),
+            change: Set(change.to_owned()),
+        }
+        .insert(&self.transaction)
+        .await?;
         Ok(())
     }
+
+    pub(crate) fn dataset_ready(&self, rows: u64) -> EventData {
+        EventData::DatasetReady(DatasetReady {
+            dataset_version: self.next_version(),
+            rows,
+        })
+    }
+}
+
+/// Appends what happened to the outbox; the last thing a transaction does before its commit.
+pub(crate) async fn append(
+    transaction: &DatabaseTransaction,
+    happened: impl IntoIterator<Item = EventData>,
+    at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let event = |data| Event {
+        id: Uuid::now_v7(),
+        time: at,
+        data,
+    };
+    let events: Vec<_> = happened.into_iter().map(event).collect();
+    outbox::append(transaction, &events, at).await
+}
+
+/// Writes the file's row; nothing, when its content was judged before and not rejected.
+async fn upsert(
+    transaction: &DatabaseTransaction,
+    file: &DataFile,
+    kept: Option<&Kept>,
+) -> Result<u64, StorageError> {
+    let replace = OnConflict::column(data_file::Column::Sha256)
+        .update_columns(
+            data_file::Column::iter().filter(|column| !matches!(column, data_file::Column::Sha256)),
+        )
+        .action_and_where(
+            Expr::col((data_file::Entity, data_file::Column::Status)).eq(FileStatus::Rejected.name()),
+        )
+        .to_owned();
+    Ok(data_file::Entity::insert(to_row(file, kept))
+        .on_conflict(replace)
+        .exec_without_returning(transaction)
+        .await?)
 }
 
 fn newest_of(row: dataset::Model) -> Result<Newest, StorageError> {
@@ -186,34 +243,4 @@ fn newest_of(row: dataset::Model) -> Result<Newest, StorageError> {
         version: DatasetVersion::try_from(row.version).map_err(|e| bad(&e))?,
         rows: u64::try_from(row.rows).map_err(|e| bad(&e))?,
     })
-}
-
-fn news(file: &DataFile) -> FileJudged {
-    FileJudged {
-        sha256: file.sha256,
-        name: file.name.clone(),
-        rows: file.rows,
-        dataset_version: file.dataset_version,
-        rejection: file.rejection.clone(),
-    }
-}
-
-fn to_row(file: &DataFile, batch: Option<Sha256>) -> data_file::ActiveModel {
-    data_file::ActiveModel {
-        sha256: Set(file.sha256.as_bytes().to_vec()),
-        name: Set(file.name.clone()),
-        bytes: Set(file.bytes.cast_signed()),
-        status: Set(file.status.name().to_owned()),
-        rejection: Set(file.rejection.clone()),
-        rows_read: Set(file.rows.rows_read.cast_signed()),
-        rows_accepted: Set(file.rows.rows_accepted.cast_signed()),
-        rows_known: Set(file.rows.rows_known.cast_signed()),
-        rows_rejected: Set(file.rows.rows_rejected.cast_signed()),
-        reasons: Set(outbox::without_nul(json!(file.reasons))),
-        ignored_columns: Set(outbox::without_nul(json!(file.ignored_columns))),
-        batch_sha256: Set(batch.map(|digest| digest.as_bytes().to_vec())),
-        dataset_version: Set(file.dataset_version.map(Into::into)),
-        received_at: Set(file.received_at),
-        finished_at: Set(file.finished_at),
-    }
 }

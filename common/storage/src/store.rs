@@ -2,14 +2,33 @@
 
 use std::{path::Path as FilePath, sync::Arc};
 
+use bytes::BytesMut;
+use chrono::{DateTime, Utc};
 use domain::Sha256;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, local::LocalFileSystem, path::Path,
-    prefix::PrefixStore,
+    GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    buffered::BufWriter, local::LocalFileSystem, path::Path, prefix::PrefixStore,
 };
+use sha2::Digest as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use url::Url;
 
-use crate::StorageError;
+use crate::{StorageError, batch::Written, error::unavailable};
+
+/// Bytes of one part of an upload.
+const PART: usize = 1 << 20;
+
+/// A batch in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptBatch {
+    /// Its name.
+    pub sha256: Sha256,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written.
+    pub since: DateTime<Utc>,
+}
 
 /// What an object is; each kind has a folder of its own.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +84,81 @@ impl Store {
         self.put(ObjectKind::Batch, bytes).await
     }
 
+    /// Keeps a Parquet batch of any size under its digest.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not take it.
+    pub async fn put_batch_file(&self, batch: Written) -> Result<(), StorageError> {
+        let path = location(ObjectKind::Batch, batch.sha256);
+        let mut file = tokio::fs::File::from_std(batch.file);
+        let mut upload = BufWriter::new(Arc::clone(&self.objects), path);
+        loop {
+            let mut part = BytesMut::with_capacity(PART);
+            if file.read_buf(&mut part).await? == 0 {
+                break;
+            }
+            upload.put(part.freeze()).await?;
+        }
+        upload.shutdown().await.map_err(unavailable)
+    }
+
+    /// Copies a Parquet batch of any size into a local file, and rewinds it.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing or damaged, or the store does not answer, or the file cannot be written.
+    pub async fn copy_batch(
+        &self,
+        digest: Sha256,
+        into: std::fs::File,
+    ) -> Result<std::fs::File, StorageError> {
+        let path = location(ObjectKind::Batch, digest);
+        let mut parts = self.open_object(&path).await?.into_stream();
+        let mut file = tokio::fs::File::from_std(into);
+        let mut hasher = sha2::Sha256::new();
+        while let Some(part) = parts.next().await {
+            let part = part?;
+            hasher.update(&part);
+            file.write_all(&part).await?;
+        }
+        verified(&path, digest, Sha256::finish(hasher))?;
+        file.rewind().await?;
+        Ok(file.into_std().await)
+    }
+
+    /// The batches that are kept, each with its age's beginning and its size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn batches(&self) -> Result<Vec<KeptBatch>, StorageError> {
+        let objects: Vec<_> = self
+            .objects
+            .list(Some(&Path::from("batches")))
+            .try_collect()
+            .await?;
+        let batch = |object: ObjectMeta| {
+            let name = object.location.filename()?.strip_suffix(".parquet")?;
+            Some(KeptBatch {
+                sha256: name.parse().ok()?,
+                bytes: object.size,
+                since: object.last_modified,
+            })
+        };
+        Ok(objects.into_iter().filter_map(batch).collect())
+    }
+
+    /// Deletes a batch.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not do so.
+    pub async fn delete_batch(&self, digest: Sha256) -> Result<(), StorageError> {
+        let path = location(ObjectKind::Batch, digest);
+        Ok(self.objects.delete(&path).await?)
+    }
+
     /// Keeps a model's artifact; returns its digest.
     ///
     /// # Errors
@@ -110,21 +204,27 @@ impl Store {
 
     async fn get(&self, kind: ObjectKind, digest: Sha256) -> Result<Vec<u8>, StorageError> {
         let path = location(kind, digest);
-        let found = match self.objects.get(&path).await {
-            Err(object_store::Error::NotFound { .. }) => {
-                return Err(StorageError::MissingObject(path.to_string()));
-            }
-            found => found?,
-        };
-        let bytes = found.bytes().await?;
-        match Sha256::of(&bytes) {
-            same if same == digest => Ok(bytes.into()),
-            found => Err(StorageError::DamagedObject {
-                path: path.to_string(),
-                found,
-            }),
+        let bytes = self.open_object(&path).await?.bytes().await?;
+        verified(&path, digest, Sha256::of(&bytes))?;
+        Ok(bytes.into())
+    }
+
+    async fn open_object(&self, path: &Path) -> Result<GetResult, StorageError> {
+        match self.objects.get(path).await {
+            Err(object_store::Error::NotFound { .. }) => Err(StorageError::MissingObject(path.to_string())),
+            found => Ok(found?),
         }
     }
+}
+
+fn verified(path: &Path, expected: Sha256, found: Sha256) -> Result<(), StorageError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(StorageError::DamagedObject {
+        path: path.to_string(),
+        found,
+    })
 }
 
 fn location(kind: ObjectKind, digest: Sha256) -> Path {

@@ -31,6 +31,7 @@ fn to_row(record: TrafficRecord) -> traffic::ActiveModel {
         status: Set(record.status.cast_signed()),
         duration_us: Set(record.duration_us.cast_signed()),
         model_version: Set(record.model_version.map(Into::into)),
+        key_id: Set(record.key_id),
         client: Set(record.client),
         request_headers: Set(record.request_headers),
         request_body: Set(record.request_body),

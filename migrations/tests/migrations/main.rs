@@ -4,11 +4,21 @@ use anyhow::{Result, bail};
 use migrations::{Migrator, MigratorTrait as _};
 use testkit::TestDatabase;
 
-/// A dataset version, an accepted file, a successful run, its model, its promotion, an event, traffic and a key.
+/// Three dataset versions, an accepted, a withdrawn and a held file, a decision, a successful run, its model, its promotion, an event, traffic and a key.
 const SAMPLE_ROWS: &str = "
-INSERT INTO datasets VALUES (1, 2, now());
+BEGIN;
+INSERT INTO datasets VALUES (1, 2, now(), decode(repeat('01', 32), 'hex'), 'added');
 INSERT INTO data_files VALUES (decode(repeat('01', 32), 'hex'), 'a.csv', 10, 'accepted', NULL, 3, 2, 0, 1, '[]', '[]',
     decode(repeat('02', 32), 'hex'), 1, now(), now());
+INSERT INTO datasets VALUES (2, 3, now(), decode(repeat('05', 32), 'hex'), 'added'),
+    (3, 2, now(), decode(repeat('05', 32), 'hex'), 'removed');
+INSERT INTO data_files VALUES (decode(repeat('05', 32), 'hex'), 'b.csv', 10, 'withdrawn', NULL, 1, 1, 0, 0, '[]', '[]',
+    decode(repeat('06', 32), 'hex'), 2, now(), now(), NULL, 3, '{}', '{}', '{}');
+INSERT INTO data_files VALUES (decode(repeat('07', 32), 'hex'), 'c.csv', 10, 'held', NULL, 1, 1, 0, 0, '[]', '[]',
+    decode(repeat('08', 32), 'hex'), NULL, now(), now(), 'drifted', NULL, '{}', '{}', '{}');
+COMMIT;
+INSERT INTO file_decisions (sha256, decision, reason, decided_by, decided_at)
+    VALUES (decode(repeat('07', 32), 'hex'), 'accept', 'new shop', 'local', now());
 INSERT INTO training_runs (id, kind, dataset_version, automatic, seed, status, attempts, parameters, metrics, started_at, finished_at)
     VALUES ('00000000-0000-0000-0000-000000000001', 'linear', 1, true, 42, 'succeeded', 1, '{}', '{}', now(), now());
 INSERT INTO models VALUES (1, '00000000-0000-0000-0000-000000000001', decode(repeat('03', 32), 'hex'), 5, '{}', '{}', '{}', '0', now());
@@ -67,7 +77,7 @@ async fn versions_have_no_gaps_and_history_never_changes() -> Result<()> {
     over_sample_rows(|database| async move {
         refused(
             &database,
-            "INSERT INTO datasets VALUES (3, 2, now())",
+            "INSERT INTO datasets VALUES (5, 2, now(), decode(repeat('01', 32), 'hex'), 'added')",
             "leaves a gap",
         )
         .await?;
@@ -81,7 +91,24 @@ async fn versions_have_no_gaps_and_history_never_changes() -> Result<()> {
             refused(&database, &format!("DELETE FROM {table}"), "never change").await?;
         }
         refused(&database, "UPDATE datasets SET rows = 3", "never change").await?;
-        refused(&database, "UPDATE data_files SET rows_known = 1", "never change").await
+        refused(
+            &database,
+            "UPDATE file_decisions SET reason = 'other'",
+            "never change",
+        )
+        .await?;
+        refused(
+            &database,
+            "UPDATE data_files SET rows_known = 1 WHERE status = 'accepted'",
+            "never change",
+        )
+        .await?;
+        refused(
+            &database,
+            "UPDATE data_files SET status = 'rejected' WHERE status = 'withdrawn'",
+            "never change",
+        )
+        .await
     })
     .await
 }
@@ -109,6 +136,12 @@ async fn rows_that_contradict_themselves_are_refused() -> Result<()> {
         };
         refused(&database, &file("rejected", "3, 1, 0, 1"), "rows_add_up").await?;
         refused(&database, &file("accepted", "1, 1, 0, 0"), "accepted_has_").await?;
+        refused(&database, &file("received", "1, 1, 0, 0"), "check constraint").await?;
+        let twice = "INSERT INTO file_decisions (sha256, decision, reason, decided_by, decided_at) \
+                     SELECT sha256, decision, reason, decided_by, now() FROM file_decisions";
+        refused(&database, twice, "one_open_decision").await?;
+        let added = "INSERT INTO datasets VALUES (4, 2, now(), decode(repeat('09', 32), 'hex'), 'added')";
+        refused(&database, added, "change_of_file").await?;
         database.execute(&file("rejected", "2, 1, 0, 1")).await?;
         let run = "UPDATE training_runs SET status = 'running', finished_at = NULL";
         refused(&database, run, "running_has_lease").await

@@ -1,8 +1,11 @@
 //! What tests stand on: a Postgres database and a RabbitMQ vhost of their own on the private servers,
-//! the real services as processes, and waiting for facts instead of sleeping.
+//! the real services as processes, ways to the servers that can be cut, files with any defect, and waiting for facts
+//! instead of sleeping.
 
 mod database;
+pub mod generate;
 mod process;
+mod proxy;
 mod settings;
 mod vhost;
 mod wait;
@@ -11,6 +14,7 @@ mod world;
 pub use database::{TestDatabase, Transaction};
 pub use nix::sys::signal::Signal;
 pub use process::Process;
+pub use proxy::Proxy;
 pub use settings::checkout;
 pub use vhost::Vhost;
 pub use wait::until;

@@ -76,6 +76,12 @@ impl Process {
         ))
     }
 
+    /// Its process id; none when it has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn lines(&self) -> Vec<Value> {
@@ -116,14 +122,16 @@ impl Process {
     }
 }
 
-/// Beside the test's own binary: `target/PROFILE/deps/TEST` and `target/PROFILE/NAME`.
+/// Beside this program's own binary: `target/PROFILE/NAME`, where tests are in `target/PROFILE/deps`.
 fn binary(name: &str) -> Result<PathBuf> {
-    let test = env::current_exe()?;
-    let folder = test
-        .parent()
-        .and_then(|deps| deps.parent())
-        .context("the test has no folder")?;
-    Ok(folder.join(name))
+    let program = env::current_exe()?;
+    let folder = program.parent().context("the program has no folder")?;
+    let profile = if folder.ends_with("deps") {
+        folder.parent()
+    } else {
+        Some(folder)
+    };
+    Ok(profile.context("the tests have no folder")?.join(name))
 }
 
 async fn read(stderr: ChildStderr, log: Log) {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::{Process, TestDatabase, Vhost, until};
 
@@ -61,6 +62,10 @@ impl World {
                 "LAPIDARY__INGEST__INBOX",
                 self.path("inbox").display().to_string(),
             ),
+            (
+                "LAPIDARY__INGEST__SCRATCH",
+                self.path("scratch").display().to_string(),
+            ),
             ("LAPIDARY__INGEST__LISTEN", any.clone()),
             ("LAPIDARY__TRAINER__LISTEN", any.clone()),
             ("LAPIDARY__API__LISTEN", any),
@@ -71,6 +76,20 @@ impl World {
         Ok(process)
     }
 
+    /// Makes an operator's key.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not take it.
+    pub async fn operator_key(&self) -> Result<String> {
+        let key = format!("lap_op_{}", Uuid::new_v4().simple());
+        let statement = format!(
+            "INSERT INTO api_keys VALUES (gen_random_uuid(), 'test', 'operator', sha256('{key}'), now(), NULL)"
+        );
+        self.database.execute(&statement).await?;
+        Ok(key)
+    }
+
     /// Drops a file into the inbox, safely: under another name, then renamed.
     ///
     /// # Errors
@@ -79,7 +98,7 @@ impl World {
     pub fn drop_file(&self, name: &str, content: &[u8]) -> Result<()> {
         let inbox = self.path("inbox");
         fs::create_dir_all(&inbox)?;
-        let part = inbox.join(format!(".{name}.part"));
+        let part = inbox.join(format!(".{}.part", Uuid::new_v4()));
         fs::write(&part, content)?;
         Ok(fs::rename(part, inbox.join(name))?)
     }

@@ -1,7 +1,6 @@
 //! The broker crate against a real RabbitMQ: each test in a vhost of its own.
 
 mod consuming;
-mod proxy;
 mod publishing;
 mod support;
 mod vhost;

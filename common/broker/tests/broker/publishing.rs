@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use broker::{BrokerError, LinkState, Message, Published, Publisher, Topology};
 use reqwest::Method;
 use serde_json::json;
+use testkit::Proxy;
 
 use crate::{
-    proxy::Proxy,
     support::{becomes, is_down, is_up, message, ready, settings, soon},
     vhost::in_vhost,
 };
@@ -163,7 +163,7 @@ async fn a_blocked_publisher_answers_with_an_error_and_goes_on_when_unblocked() 
         assert!(matches!(refused, Err(BrokerError::Blocked(_))), "{refused:?}");
         assert_eq!(proxy.connections(), 1, "no connections are made in vain");
 
-        proxy.unblock();
+        proxy.restore();
         becomes(&mut state, is_up).await?;
         assert_eq!(
             publisher.publish(&[ready("after")]).await?,

@@ -24,6 +24,8 @@ pub(super) fn check(config: &Config) -> Check {
         config.ingest.max_rejected_share,
         0.0..=1.0,
     )?;
+    within("ingest.max_file_bytes", config.ingest.max_file_bytes, 1..=1 << 40)?;
+    within("ingest.max_psi", config.ingest.max_psi, 0.0..=f64::MAX)?;
     within("trainer.max_attempts", config.trainer.max_attempts, 1..=1000)?;
     within("trainer.min_rows", config.trainer.min_rows, 1..=u64::MAX)?;
     kinds(&config.training.kinds)?;

@@ -80,6 +80,25 @@ pub struct Ingest {
     pub scan_interval: Duration,
     /// A file with a larger share of bad rows is rejected whole, 0 to 1.
     pub max_rejected_share: f64,
+    /// The folder for unnamed temporary files, absolute.
+    #[serde(deserialize_with = "absolute_path")]
+    pub scratch: PathBuf,
+    /// A file that holds more, unpacked, is rejected; in bytes.
+    pub max_file_bytes: u64,
+    /// A feature whose population stability index is above this has drifted.
+    pub max_psi: f64,
+    /// What becomes of a file with such a feature.
+    pub drift: Drift,
+}
+
+/// What becomes of a file that is unlike the dataset so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drift {
+    /// It is used, and its report and the log say so.
+    Warn,
+    /// It is held until an operator accepts or rejects it.
+    Block,
 }
 
 /// The training worker.

@@ -21,6 +21,11 @@ pub struct Model {
     pub dataset_version: Option<i64>,
     pub received_at: ChronoDateTimeUtc,
     pub finished_at: ChronoDateTimeUtc,
+    pub held: Option<String>,
+    pub withdrawn_version: Option<i64>,
+    pub profile: Option<Json>,
+    pub distribution: Option<Json>,
+    pub timings: Json,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

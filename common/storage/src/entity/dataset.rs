@@ -9,6 +9,8 @@ pub struct Model {
     pub version: i64,
     pub rows: i64,
     pub created_at: ChronoDateTimeUtc,
+    pub file_sha256: Vec<u8>,
+    pub change: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

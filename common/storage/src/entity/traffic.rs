@@ -18,6 +18,7 @@ pub struct Model {
     pub request_headers: Json,
     pub request_body: Vec<u8>,
     pub response_body: Vec<u8>,
+    pub key_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

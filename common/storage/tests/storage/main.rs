@@ -3,5 +3,6 @@
 mod claiming;
 mod finishing;
 mod intake;
+mod keys;
 mod outbox;
 mod support;

@@ -6,16 +6,17 @@ use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 use domain::{
     ModelKind, ModelVersion, PromotionNumber, Sha256,
-    file::{DataFile, FileStatus, RowCounts},
+    file::{DataFile, FileStatus, RowCounts, Timings},
     metrics::{Errors, Metrics, Score},
     model::ArtifactRef,
+    profile::Distribution,
     verdict::{Contender, Verdict},
 };
 use secrecy::SecretString;
 use serde_json::Value;
 use storage::{
     Database, DatabaseSettings, StorageError,
-    intake::Acceptance,
+    intake::{Acceptance, Kept},
     run_claim::{Claim, ClaimTerms, Lease},
     run_finish::{Finish, Trained},
 };
@@ -56,6 +57,7 @@ pub fn file(name: &str) -> DataFile {
         bytes: 1,
         status: FileStatus::Accepted,
         rejection: None,
+        held: None,
         rows: RowCounts {
             rows_read: 1,
             rows_accepted: 1,
@@ -65,8 +67,20 @@ pub fn file(name: &str) -> DataFile {
         reasons: Vec::new(),
         ignored_columns: Vec::new(),
         dataset_version: None,
+        withdrawn_version: None,
+        profile: None,
+        decision: None,
+        timings: Timings::default(),
         received_at: now(),
         finished_at: now(),
+    }
+}
+
+/// What is kept of a file.
+pub fn kept() -> Kept {
+    Kept {
+        batch: Sha256::of(b"batch"),
+        distribution: Distribution::default(),
     }
 }
 
@@ -77,7 +91,7 @@ pub async fn accept(registry: &Database, name: &str) -> Result<()> {
         bail!("{name} was accepted before");
     };
     file.dataset_version = Some(acceptance.next_version());
-    Ok(acceptance.commit(&file, Sha256::of(b"batch")).await?)
+    Ok(acceptance.commit(&file, &kept()).await?)
 }
 
 /// Terms with a lease of this length.

@@ -2,5 +2,7 @@
 
 mod crashes;
 mod data;
+mod intake;
+mod keys;
 mod path;
 mod versions;

@@ -1,11 +1,15 @@
 //! Samples as Parquet: one batch holds the accepted rows of one data file, in their order.
 
+mod stream;
+
 use std::io::Cursor;
 
 use domain::{Clarity, Color, Cut, Diamond, Sample};
 use polars::prelude::*;
 
 use crate::StorageError;
+
+pub use stream::{BatchReader, BatchWriter, Written};
 
 const NUMBERS: [&str; 7] = ["carat", "depth", "table", "price", "x", "y", "z"];
 
@@ -30,13 +34,16 @@ pub fn write(samples: &[Sample]) -> Result<Vec<u8>, StorageError> {
 ///
 /// [`StorageError::BadBatch`] when a column is missing, or a value breaks the rules for rows.
 pub fn read(bytes: Vec<u8>) -> Result<Vec<Sample>, StorageError> {
-    let frame = ParquetReader::new(Cursor::new(bytes)).finish().map_err(bad)?;
-    let [carat, depth, table, price, x, y, z] = NUMBERS.map(|name| numbers(&frame, name));
+    samples_of(&ParquetReader::new(Cursor::new(bytes)).finish().map_err(bad)?)
+}
+
+fn samples_of(frame: &DataFrame) -> Result<Vec<Sample>, StorageError> {
+    let [carat, depth, table, price, x, y, z] = NUMBERS.map(|name| numbers(frame, name));
     let (carat, depth, table, price) = (carat?, depth?, table?, price?);
     let (x, y, z) = (x?, y?, z?);
-    let cut = grades::<Cut>(&frame, "cut")?;
-    let color = grades::<Color>(&frame, "color")?;
-    let clarity = grades::<Clarity>(&frame, "clarity")?;
+    let cut = grades::<Cut>(frame, "cut")?;
+    let color = grades::<Color>(frame, "color")?;
+    let clarity = grades::<Clarity>(frame, "clarity")?;
     (0..frame.height())
         .map(|row| {
             let diamond = Diamond {

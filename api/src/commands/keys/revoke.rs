@@ -1,0 +1,28 @@
+//! `api keys revoke`.
+
+use ::service::clock::Clock;
+use anyhow::bail;
+use clap::Args;
+
+/// Which key.
+#[derive(Args)]
+pub(crate) struct Revoke {
+    /// Its name, or its id; a name that several keys have revokes all of them.
+    #[arg(value_name = "NAME|ID")]
+    key: String,
+}
+
+impl Revoke {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let now = Clock::system().now();
+        let revoked = super::registry().await?.revoke_keys(&self.key, now).await?;
+        if revoked.is_empty() {
+            // What was asked for is not repeated, since it may be a key.
+            bail!("no working key has this name or id; `api keys list` shows them all");
+        }
+        for key in revoked {
+            println!("revoked the {} key {:?} ({})", key.role, key.name, key.id);
+        }
+        Ok(())
+    }
+}

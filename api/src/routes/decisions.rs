@@ -1,0 +1,179 @@
+//! `POST /v1/files/{sha256}/accept`, `/reject`, `/withdraw`: an operator decides on a data file.
+//!
+//! The decision is written down here, and carried out by ingest.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use domain::{
+    decision::Verb,
+    file::{DataFile, FileStatus},
+};
+use serde::Deserialize;
+use storage::decisions::{Order, Ordered};
+use utoipa::ToSchema;
+
+use super::files::{STATUSES, missing};
+use crate::{
+    auth::Operator,
+    body::JsonBody,
+    problem::{Fault, Problem},
+    service::App,
+};
+
+const LONGEST_REASON: usize = 1000;
+
+/// Why an operator decides so.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    /// For the record, in 1 to 1000 characters.
+    #[serde(default)]
+    #[schema(
+        required = true,
+        min_length = 1,
+        max_length = 1000,
+        example = "checked with the shop"
+    )]
+    reason: String,
+}
+
+type Answer = Result<(StatusCode, Json<DataFile>), Problem>;
+
+/// Makes a held file part of the dataset, or a withdrawn one again.
+///
+/// The answer shows the decision as not applied yet; that follows within seconds.
+#[utoipa::path(post, path = "/v1/files/{sha256}/accept", params(("sha256" = String, Path)), request_body = Why,
+    security(("operator_key" = [])), responses(
+    (status = 202, body = DataFile), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 415, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn accept(
+    app: State<App>,
+    operator: Operator,
+    sha256: Path<String>,
+    why: JsonBody<Why>,
+) -> Answer {
+    decide(Verb::Accept, app, operator, sha256, why).await
+}
+
+/// Rejects a held file: nothing of it is used.
+///
+/// The answer shows the decision as not applied yet; that follows within seconds.
+#[utoipa::path(post, path = "/v1/files/{sha256}/reject", params(("sha256" = String, Path)), request_body = Why,
+    security(("operator_key" = [])), responses(
+    (status = 202, body = DataFile), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 415, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn reject(
+    app: State<App>,
+    operator: Operator,
+    sha256: Path<String>,
+    why: JsonBody<Why>,
+) -> Answer {
+    decide(Verb::Reject, app, operator, sha256, why).await
+}
+
+/// Takes an accepted file out of the dataset, from the next version on.
+///
+/// The answer shows the decision as not applied yet; that follows within seconds.
+#[utoipa::path(post, path = "/v1/files/{sha256}/withdraw", params(("sha256" = String, Path)), request_body = Why,
+    security(("operator_key" = [])), responses(
+    (status = 202, body = DataFile), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 415, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn withdraw(
+    app: State<App>,
+    operator: Operator,
+    sha256: Path<String>,
+    why: JsonBody<Why>,
+) -> Answer {
+    decide(Verb::Withdraw, app, operator, sha256, why).await
+}
+
+async fn decide(
+    verb: Verb,
+    State(app): State<App>,
+    Operator(key): Operator,
+    Path(sha256): Path<String>,
+    JsonBody(why): JsonBody<Why>,
+) -> Answer {
+    let order = Order {
+        sha256: sha256.parse().map_err(|_| missing())?,
+        verb,
+        reason: reason(&why)?,
+        decided_by: key.name,
+        decided_at: app.clock.now(),
+    };
+    match app.backend.database.decide(&order).await? {
+        Ordered::Written(file) => Ok((StatusCode::ACCEPTED, Json(*file))),
+        Ordered::NoSuchFile => Err(missing()),
+        Ordered::Undecided => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "an earlier decision on the file is not carried out yet: try again once it is",
+        )),
+        Ordered::Unfit(status) => Err(Problem::new(StatusCode::CONFLICT, unfit(verb, status))),
+    }
+}
+
+fn reason(why: &Why) -> Result<String, Problem> {
+    let reason = why.reason.trim();
+    if (1..=LONGEST_REASON).contains(&reason.chars().count()) {
+        return Ok(reason.to_owned());
+    }
+    Err(Problem::invalid(vec![Fault {
+        pointer: "/reason".to_owned(),
+        detail: format!("say why as the reason, in 1 to {LONGEST_REASON} characters"),
+    }]))
+}
+
+/// Why `verb` cannot be decided on a file of this status, and what can.
+fn unfit(verb: Verb, status: FileStatus) -> String {
+    let decided = match verb {
+        Verb::Accept => "accepted",
+        Verb::Reject => "rejected",
+        Verb::Withdraw => "withdrawn",
+    };
+    let fitting = STATUSES.into_iter().filter(|status| verb.fits(*status));
+    let fitting: Vec<_> = fitting.map(FileStatus::name).collect();
+    let instead = match status {
+        FileStatus::Held => "accept it or reject it",
+        FileStatus::Accepted => "withdraw it to take it out of the dataset",
+        FileStatus::Rejected => "drop it again to have it judged anew",
+        FileStatus::Withdrawn => "accept it to take it in again",
+    };
+    format!(
+        "the file is {status}; only {} files can be {decided}: {instead}",
+        fitting.join(" or ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_the_file_is_and_what_fits_it() {
+        assert_eq!(
+            unfit(Verb::Accept, FileStatus::Rejected),
+            "the file is rejected; only held or withdrawn files can be accepted: drop it again to have it judged anew"
+        );
+        assert_eq!(
+            unfit(Verb::Reject, FileStatus::Accepted),
+            "the file is accepted; only held files can be rejected: withdraw it to take it out of the dataset"
+        );
+    }
+
+    #[test]
+    fn a_reason_is_trimmed_and_neither_empty_nor_endless() {
+        let why = |reason: &str| Why {
+            reason: reason.to_owned(),
+        };
+        assert_eq!(reason(&why(" new shop\n")).unwrap(), "new shop");
+        assert!(reason(&why(&"ä".repeat(LONGEST_REASON))).is_ok());
+        assert!(reason(&why(" \n")).is_err());
+        assert!(reason(&why(&"ä".repeat(LONGEST_REASON + 1))).is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! Benchmarks over the real services; `make bench-ingest` and its like run them.
+
+mod ingest;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// Measures the services, built as they are released and with their default settings.
+#[derive(Parser)]
+enum Bench {
+    /// A large CSV, beside polars on the same file; and the way of a usual one to its event.
+    Ingest(ingest::Options),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Bench::parse() {
+        Bench::Ingest(options) => ingest::run(options).await,
+    }
+}

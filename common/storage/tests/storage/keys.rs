@@ -1,0 +1,103 @@
+//! API keys.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use domain::{
+    Sha256,
+    key::{ApiKey, Role},
+};
+use serde_json::json;
+use storage::keys::Added;
+use uuid::Uuid;
+
+use crate::support::{now, over_registry};
+
+fn key(name: &str, role: Role) -> ApiKey {
+    ApiKey {
+        id: Uuid::now_v7(),
+        name: name.to_owned(),
+        role,
+        created_at: now(),
+        revoked_at: None,
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_found_by_its_hash_until_it_is_revoked() -> Result<()> {
+    over_registry(|registry, _| async move {
+        let (anna, hash) = (key("anna", Role::Operator), Sha256::of(b"secret"));
+        assert_eq!(registry.add_key(&anna, hash).await?, Added::New);
+        assert_eq!(registry.working_key(hash).await?.as_ref(), Some(&anna));
+        assert_eq!(registry.working_key(Sha256::of(b"other")).await?, None);
+
+        let revoked = ApiKey {
+            revoked_at: Some(now()),
+            ..anna
+        };
+        assert_eq!(
+            registry.revoke_keys("anna", now()).await?,
+            std::slice::from_ref(&revoked)
+        );
+        assert_eq!(registry.working_key(hash).await?, None);
+        assert_eq!(registry.keys().await?, [revoked]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn adding_a_key_again_changes_nothing_and_never_revives_it() -> Result<()> {
+    over_registry(|registry, raw| async move {
+        let (first, hash) = (key("local", Role::Operator), Sha256::of(b"secret"));
+        registry.add_key(&first, hash).await?;
+        assert_eq!(
+            registry.add_key(&key("local", Role::Operator), hash).await?,
+            Added::Before(first.clone())
+        );
+        assert_eq!(
+            registry.add_key(&key("local", Role::Client), hash).await?,
+            Added::Unfit(first)
+        );
+        let revoked = registry.revoke_keys("local", now()).await?;
+        assert_eq!(
+            registry.add_key(&key("local", Role::Operator), hash).await?,
+            Added::Unfit(revoked[0].clone())
+        );
+        assert_eq!(registry.working_key(hash).await?, None);
+        let rows = raw.query("SELECT role FROM api_keys").await?;
+        assert_eq!(rows, [json!({"role": "operator"})]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn keys_are_revoked_by_name_or_id_once_and_others_are_left_alone() -> Result<()> {
+    over_registry(|registry, _| async move {
+        let names = ["web", "web", "desk", "shop"];
+        let keys = names.map(|name| key(name, Role::Client));
+        for key in &keys {
+            let hash = Sha256::of(key.id.as_bytes());
+            registry.add_key(key, hash).await?;
+        }
+        assert_eq!(registry.revoke_keys("web", now()).await?.len(), 2);
+        assert_eq!(
+            registry.revoke_keys(&keys[2].id.to_string(), now()).await?.len(),
+            1
+        );
+        let later = now() + Duration::from_secs(1);
+        assert_eq!(registry.revoke_keys("web", later).await?, []);
+        assert_eq!(registry.revoke_keys("nobody", later).await?, []);
+        let revoked: Vec<_> = registry
+            .keys()
+            .await?
+            .into_iter()
+            .map(|key| (key.name, key.revoked_at.is_some()))
+            .collect();
+        let expected = [("web", true), ("web", true), ("desk", true), ("shop", false)];
+        assert_eq!(revoked, expected.map(|(name, gone)| (name.to_owned(), gone)));
+        Ok(())
+    })
+    .await
+}

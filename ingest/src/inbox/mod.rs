@@ -1,0 +1,149 @@
+//! The inbox folder: its files are taken one after the other, and decisions on them carried out.
+
+mod candidates;
+mod trouble;
+mod watch;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use ::service::{config::Ingest, health::Health};
+use anyhow::Context as _;
+use notify::RecommendedWatcher;
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    archive,
+    intake::{Intake, Taken},
+    metrics,
+};
+use candidates::Candidates;
+use trouble::Troubles;
+
+/// More changes than this are found by looking through the inbox.
+const MOST_CHANGES: usize = 1024;
+const BUSY_AFTER: Duration = Duration::from_millis(50);
+
+/// The inbox folder, watched.
+pub(crate) struct Inbox {
+    folder: PathBuf,
+    settle: Duration,
+    scan_interval: Duration,
+    candidates: Candidates,
+    troubles: Troubles,
+    decided: Option<Instant>,
+    changes: mpsc::Receiver<PathBuf>,
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl Inbox {
+    /// Makes the folders that are missing, and watches.
+    pub(crate) fn open(settings: &Ingest, health: &Health) -> anyhow::Result<Self> {
+        for folder in archive::FOLDERS {
+            let folder = settings.inbox.join(folder);
+            std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        std::fs::create_dir_all(&settings.scratch)
+            .with_context(|| format!("cannot make {}", settings.scratch.display()))?;
+        let (sender, changes) = mpsc::channel(MOST_CHANGES);
+        let watcher = watch::watch(&settings.inbox, sender);
+        if let Err(error) = &watcher {
+            warn!(%error, "the inbox cannot be watched; it is looked through at intervals");
+        }
+        Ok(Self {
+            folder: settings.inbox.clone(),
+            settle: settings.settle,
+            scan_interval: settings.scan_interval,
+            candidates: Candidates::default(),
+            troubles: Troubles::register(health),
+            decided: None,
+            changes,
+            _watcher: watcher.ok(),
+        })
+    }
+
+    /// Takes file after file until told to stop.
+    pub(crate) async fn run(mut self, mut intake: Intake, stop: CancellationToken) -> anyhow::Result<()> {
+        while !stop.is_cancelled() {
+            self.look();
+            self.carry_out(&mut intake).await;
+            self.take_ready(&mut intake, &stop).await;
+            let pause = if self.candidates.is_empty() {
+                self.scan_interval
+            } else {
+                BUSY_AFTER.max(self.settle / 4)
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(path) = self.changes.recv() => self.candidates.closed(path),
+                () = sleep(pause) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) {
+        while let Ok(path) = self.changes.try_recv() {
+            self.candidates.closed(path);
+        }
+        match std::fs::read_dir(&self.folder) {
+            Ok(entries) => {
+                self.candidates
+                    .see(entries.flatten().map(|entry| entry.path()).collect());
+                self.troubles.over(&self.folder);
+            }
+            Err(error) => self.troubles.tell(&self.folder, &error.into()),
+        }
+        let Self {
+            folder,
+            candidates,
+            troubles,
+            ..
+        } = self;
+        troubles.keep(|path| candidates.has(path) || path.starts_with(&*folder) && path.is_dir());
+        metrics::waiting(self.candidates.len(), self.candidates.oldest());
+        metrics::left(self.candidates.left());
+    }
+
+    async fn carry_out(&mut self, intake: &mut Intake) {
+        if self.decided.is_some_and(|at| at.elapsed() < self.scan_interval) {
+            return;
+        }
+        self.decided = Some(Instant::now());
+        let held = self.folder.join("held");
+        match intake.carry_out().await {
+            Ok(()) => self.troubles.over(&held),
+            Err(error) => self.troubles.tell(&held, &error),
+        }
+    }
+
+    async fn take_ready(&mut self, intake: &mut Intake, stop: &CancellationToken) {
+        for path in self.candidates.ready(self.settle) {
+            // A file is not read in vain.
+            if stop.is_cancelled() || intake.backend.database.ping().await.is_err() {
+                return;
+            }
+            match intake.take(&path).await {
+                Ok(taken) => {
+                    self.troubles.over(&path);
+                    match taken {
+                        Taken::Done => metrics::taken(self.candidates.waited(&path)),
+                        Taken::Changed => {
+                            info!(file = %path.display(), "it changed meanwhile, and is read again")
+                        }
+                    }
+                    self.candidates.forget(&path);
+                }
+                Err(error) => {
+                    self.troubles.tell(&path, &error);
+                    self.candidates.retry_later(&path);
+                }
+            }
+            self.look();
+        }
+    }
+}

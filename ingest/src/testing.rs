@@ -1,0 +1,29 @@
+//! What several unit tests need.
+
+use chrono::DateTime;
+use domain::{
+    Sha256,
+    file::{DataFile, FileStatus, RowCounts, Timings},
+};
+
+/// An accepted file of no rows.
+pub(crate) fn file(name: &str, content: &str) -> DataFile {
+    DataFile {
+        sha256: Sha256::of(content.as_bytes()),
+        name: name.to_owned(),
+        bytes: content.len() as u64,
+        status: FileStatus::Accepted,
+        rejection: None,
+        held: None,
+        rows: RowCounts::default(),
+        reasons: Vec::new(),
+        ignored_columns: Vec::new(),
+        dataset_version: None,
+        withdrawn_version: None,
+        profile: None,
+        decision: None,
+        timings: Timings::default(),
+        received_at: DateTime::UNIX_EPOCH,
+        finished_at: DateTime::UNIX_EPOCH,
+    }
+}

@@ -1,0 +1,204 @@
+//! Files that wait for an operator, and files taken out of the dataset.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use testkit::{Process, World, in_world, until};
+
+use crate::data::{HEADER, diamonds, get};
+
+const BLOCK: [(&str, &str); 1] = [("LAPIDARY__INGEST__DRIFT", "block")];
+
+/// As [`diamonds`], and ten times as dear.
+fn dear(rows: u32, seed: u32) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&diamonds(rows, seed)).into_owned();
+    let dearer = |line: &str| {
+        let mut fields: Vec<String> = line.split(',').map(ToOwned::to_owned).collect();
+        fields[6] += "0";
+        fields.join(",") + "\n"
+    };
+    let rows: String = text.lines().skip(1).map(dearer).collect();
+    (HEADER.to_owned() + &rows).into_bytes()
+}
+
+struct Desk {
+    _ingest: Process,
+    _api: Process,
+    url: String,
+    key: String,
+}
+
+impl Desk {
+    async fn open(world: &World, settings: &[(&str, &str)]) -> Result<Self> {
+        let ingest = world.start("ingest", settings).await?;
+        let api = world.start("api", &[]).await?;
+        Ok(Self {
+            url: api.address().await?,
+            key: world.operator_key().await?,
+            _ingest: ingest,
+            _api: api,
+        })
+    }
+
+    async fn decide(&self, report: &Value, verb: &str) -> Result<(u16, Value)> {
+        let sha256 = report["sha256"].as_str().context("no digest")?;
+        let response = reqwest::Client::new()
+            .post(format!("{}/v1/files/{sha256}/{verb}", self.url))
+            .bearer_auth(&self.key)
+            .json(&json!({"reason": "a new shop"}))
+            .send()
+            .await?;
+        Ok((response.status().as_u16(), response.json().await?))
+    }
+
+    /// Waits until the file is of this status.
+    async fn becomes(&self, report: &Value, status: &str) -> Result<Value> {
+        let url = format!(
+            "{}/v1/files/{}",
+            self.url,
+            report["sha256"].as_str().context("no digest")?
+        );
+        until(&format!("{status} {url}"), async || {
+            let file = get(&url).await?;
+            Ok((file["status"] == status).then_some(file))
+        })
+        .await
+    }
+
+    async fn versions(&self) -> Result<Value> {
+        let datasets = get(&format!("{}/v1/datasets", self.url)).await?;
+        let items = datasets["items"].as_array().context("no items")?.iter().rev();
+        let version = |item: &Value| {
+            let files = item["files"].as_array().into_iter().flatten();
+            json!([
+                item["rows"],
+                files.map(|file| file["name"].clone()).collect::<Vec<_>>()
+            ])
+        };
+        Ok(items.map(version).collect())
+    }
+}
+
+#[tokio::test]
+async fn a_file_unlike_the_dataset_is_held_until_an_operator_decides() -> Result<()> {
+    in_world(|world| async move {
+        let desk = Desk::open(&world, &BLOCK).await?;
+        world.drop_file("usual.csv", &diamonds(2000, 1))?;
+        world.report("accepted", "usual.csv").await?;
+        world.drop_file("dear.csv", &dear(500, 2))?;
+        world.drop_file("dearer.csv", &dear(500, 3))?;
+        let dear = world.report("held", "dear.csv").await?;
+        let dearer = world.report("held", "dearer.csv").await?;
+        assert_eq!(dear["status"], "held");
+        assert_eq!(dear["profile"]["drifted"], json!(["price"]));
+        assert!(
+            dear["held"].as_str().is_some_and(|why| why.contains("price")),
+            "{dear}"
+        );
+        assert_eq!(desk.versions().await?, json!([[2000, ["usual.csv"]]]));
+
+        let (status, file) = desk.decide(&dear, "accept").await?;
+        assert_eq!(
+            (status, &file["decision"]["decision"]),
+            (202, &json!("accept")),
+            "{file}"
+        );
+        assert_eq!(desk.decide(&dearer, "reject").await?.0, 202);
+        let accepted = desk.becomes(&dear, "accepted").await?;
+        assert_eq!(accepted["dataset_version"], 2);
+        assert_eq!(accepted["decision"]["reason"], "a new shop");
+        assert!(accepted["decision"]["applied_at"].is_string());
+        let rejected = desk.becomes(&dearer, "rejected").await?;
+        assert!(
+            rejected["rejection"]
+                .as_str()
+                .is_some_and(|why| why.contains("a new shop"))
+        );
+        world.report("accepted", "dear.csv").await?;
+        world.report("rejected", "dearer.csv").await?;
+        assert_eq!(std::fs::read_dir(world.path("inbox/held"))?.count(), 0);
+        assert_eq!(
+            desk.versions().await?[1],
+            json!([2500, ["usual.csv", "dear.csv"]])
+        );
+        assert_eq!(
+            desk.decide(&dearer, "accept").await?.0,
+            409,
+            "it must be dropped again"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn without_the_policy_a_file_unlike_the_dataset_is_used_and_its_report_says_so() -> Result<()> {
+    in_world(|world| async move {
+        let _ingest = world.start("ingest", &[]).await?;
+        world.drop_file("usual.csv", &diamonds(2000, 1))?;
+        let first = world.report("accepted", "usual.csv").await?;
+        assert_eq!(first["profile"]["numbers"]["price"]["psi"], Value::Null);
+        world.drop_file("dear.csv", &dear(500, 2))?;
+        let dear = world.report("accepted", "dear.csv").await?;
+        assert_eq!(dear["profile"]["drifted"], json!(["price"]));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_withdrawn_file_leaves_the_next_dataset_version_and_no_earlier_one() -> Result<()> {
+    in_world(|world| async move {
+        let desk = Desk::open(&world, &[]).await?;
+        let shared = diamonds(100, 1);
+        world.drop_file("a.csv", &shared)?;
+        let a = world.report("accepted", "a.csv").await?;
+        // Its first hundred rows are those of a.csv.
+        let more = [shared, diamonds(50, 2).split_off(HEADER.len())].concat();
+        world.drop_file("b.csv", &more)?;
+        let b = world.report("accepted", "b.csv").await?;
+        assert_eq!(b["rows_known"], 100);
+
+        assert_eq!(desk.decide(&a, "withdraw").await?.0, 202);
+        let withdrawn = desk.becomes(&a, "withdrawn").await?;
+        assert_eq!(withdrawn["withdrawn_version"], 3);
+        let after = json!([[100, ["a.csv"]], [150, ["a.csv", "b.csv"]], [150, ["b.csv"]]]);
+        assert_eq!(
+            desk.versions().await?,
+            after,
+            "b.csv brings the shared rows as well"
+        );
+
+        world.drop_file("a.csv", &diamonds(100, 1))?;
+        let again = world.report("rejected", "a.csv").await?;
+        assert_eq!(
+            again["status"], "withdrawn",
+            "dropping it again does not undo the decision"
+        );
+        assert_eq!(desk.decide(&a, "accept").await?.0, 202);
+        let back = desk.becomes(&a, "accepted").await?;
+        assert_eq!(
+            (&back["dataset_version"], &back["rows_known"]),
+            (&json!(4), &json!(100))
+        );
+
+        assert_eq!(desk.decide(&b, "withdraw").await?.0, 202);
+        desk.becomes(&b, "withdrawn").await?;
+        assert_eq!(desk.versions().await?[4], json!([100, ["a.csv"]]));
+        let events = "SELECT type FROM events ORDER BY seq";
+        let events: Vec<_> = world.database.query(events).await?;
+        let changes = [
+            "file.accepted",
+            "file.accepted",
+            "file.withdrawn",
+            "file.accepted",
+            "file.withdrawn",
+        ];
+        let expected: Vec<_> = changes
+            .iter()
+            .flat_map(|name| [json!({"type": name}), json!({"type": "dataset.ready"})])
+            .collect();
+        assert_eq!(events, expected);
+        Ok(())
+    })
+    .await
+}

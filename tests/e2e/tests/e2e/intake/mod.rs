@@ -1,0 +1,8 @@
+//! Intake: whatever is dropped, whatever is killed, whatever is away.
+
+mod bursts;
+mod decisions;
+mod fail_points;
+mod inputs;
+mod names;
+mod outages;

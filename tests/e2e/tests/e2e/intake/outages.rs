@@ -1,0 +1,168 @@
+//! While something is down intake waits and says so; afterwards it goes on by itself.
+
+use std::{fs, io::Write as _};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use testkit::{Process, Proxy, World, generate::Diamonds, in_world, until};
+
+use crate::data::diamonds;
+
+/// Waits until readiness says this of a component.
+async fn says(ingest: &Process, component: &str, state: &str) -> Result<()> {
+    let url = format!("{}/readyz", ingest.address().await?);
+    until(&format!("{component} {state}"), async || {
+        let answer: Value = reqwest::get(&url).await?.json().await?;
+        Ok((answer["components"][component]["state"] == state).then_some(()))
+    })
+    .await
+}
+
+async fn metric(ingest: &Process, name: &str) -> Result<Option<String>> {
+    let url = format!("{}/metrics", ingest.address().await?);
+    let text = reqwest::get(&url).await?.text().await?;
+    let line = text.lines().find(|line| line.split('{').next() == Some(name));
+    Ok(line
+        .and_then(|line| line.rsplit(' ').next())
+        .map(ToOwned::to_owned))
+}
+
+async fn one_file_was_taken(world: &World) -> Result<()> {
+    world.report("accepted", "a.csv").await?;
+    for table in ["data_files", "datasets"] {
+        assert_eq!(
+            world
+                .database
+                .number(&format!("SELECT count(*) FROM {table}"))
+                .await?,
+            1,
+            "{table}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_postgres_a_file_waits_in_the_inbox() -> Result<()> {
+    in_world(|world| async move {
+        let way = Proxy::start(world.database.url()).await?;
+        let ingest = world
+            .start("ingest", &[("LAPIDARY__POSTGRES__URL", &way.url())])
+            .await?;
+        says(&ingest, "postgres", "up").await?;
+        way.cut().await;
+        says(&ingest, "postgres", "down").await?;
+        world.drop_file("a.csv", &diamonds(100, 1))?;
+        until("the file to be counted", async || {
+            let waiting = metric(&ingest, "lapidary_files_waiting").await?;
+            Ok((waiting.as_deref() == Some("1")).then_some(()))
+        })
+        .await?;
+        assert!(world.path("inbox/a.csv").exists());
+        way.restore();
+        one_file_was_taken(&world).await?;
+        says(&ingest, "postgres", "up").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn without_the_broker_a_file_is_taken_and_its_event_waits() -> Result<()> {
+    in_world(|world| async move {
+        let way = Proxy::start(&world.vhost.url()).await?;
+        let ingest = world
+            .start("ingest", &[("LAPIDARY__RABBITMQ__URL", &way.url())])
+            .await?;
+        says(&ingest, "broker", "up").await?;
+        way.cut().await;
+        says(&ingest, "broker", "down").await?;
+        world.drop_file("a.csv", &diamonds(100, 1))?;
+        one_file_was_taken(&world).await?;
+        let waiting = "SELECT count(*) FROM events WHERE published_at IS NULL";
+        assert_eq!(world.database.number(waiting).await?, 2);
+        way.restore();
+        world.becomes(waiting, 0).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_is_waited_for() -> Result<()> {
+    in_world(|world| async move {
+        // Not even root can make a folder where a file is.
+        fs::create_dir(world.path("store"))?;
+        let ingest = world.start("ingest", &[]).await?;
+        let batches = world.path("store/batches");
+        fs::write(&batches, b"in the way")?;
+        world.drop_file("a.csv", &diamonds(100, 1))?;
+        says(&ingest, "store", "down").await?;
+        assert!(world.path("inbox/a.csv").exists());
+        fs::remove_file(&batches)?;
+        one_file_was_taken(&world).await?;
+        says(&ingest, "store", "up").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_moved_is_taken_once_and_moved_when_that_can_be() -> Result<()> {
+    in_world(|world| async move {
+        let ingest = world.start("ingest", &[]).await?;
+        let accepted = world.path("inbox/accepted");
+        fs::remove_dir(&accepted)?;
+        fs::write(&accepted, b"in the way")?;
+        world.drop_file("a.csv", &diamonds(100, 1))?;
+        says(&ingest, "inbox", "down").await?;
+        fs::remove_file(&accepted)?;
+        fs::create_dir(&accepted)?;
+        one_file_was_taken(&world).await?;
+        says(&ingest, "inbox", "up").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_to_before_its_commit_is_read_again() -> Result<()> {
+    in_world(|world| async move {
+        let _ingest = world.start("ingest", &[]).await?;
+        // Where dataset versions are given out, the test stands in the way.
+        let gate = world.database.begin().await?;
+        gate.execute("LOCK TABLE datasets IN ACCESS EXCLUSIVE MODE")
+            .await?;
+        world.drop_file("a.csv", &diamonds(100, 1))?;
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock' AND application_name = 'ingest'";
+        world.becomes(waiting, 1).await?;
+        let more = Diamonds::new(50, 9).to_bytes();
+        let rows = more.splitn(2, |byte| *byte == b'\n').nth(1).context("no rows")?;
+        fs::OpenOptions::new()
+            .append(true)
+            .open(world.path("inbox/a.csv"))?
+            .write_all(rows)?;
+        gate.rollback().await?;
+        one_file_was_taken(&world).await?;
+        assert_eq!(
+            world.database.number("SELECT rows_read FROM data_files").await?,
+            150
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn times_in_the_far_past_and_future_change_nothing() -> Result<()> {
+    in_world(|world| async move {
+        let _ingest = world.start("ingest", &[]).await?;
+        for (name, seed, years) in [("past.csv", 1, 1), ("future.csv", 2, 200)] {
+            let path = world.path(name);
+            fs::write(&path, diamonds(100, seed))?;
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(years * 31_556_952);
+            fs::File::options().write(true).open(&path)?.set_modified(time)?;
+            fs::rename(&path, world.path("inbox").join(name))?;
+            world.report("accepted", name).await?;
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,6 @@
+//! The test kit itself, put to the test.
+
+mod generated_files;
+mod generated_rows;
+mod proxy;
+mod reader;
