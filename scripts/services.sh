@@ -2,6 +2,7 @@
 # The three services of this checkout, and the servers they need.
 #   scripts/services.sh up|down|status|logs|running
 #   scripts/services.sh keys add|list|revoke …
+#   scripts/services.sh retain …
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -217,10 +218,19 @@ keys() {
   "$BIN/api" keys "$@"
 }
 
+# Old files and unneeded batches of this checkout.
+retain() {
+  check_binaries
+  [ -r "$SERVERS_ENV" ] || [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || fail "there is no database yet" "make one with: make up"
+  load_servers
+  LAPIDARY__STORE__URL="file://$LOCAL/store" LAPIDARY__INGEST__INBOX="$INBOX" "$BIN/ingest" retain "$@"
+}
+
 make_local_folders
 load_ports
 case ${1:-} in
   up | down | status | logs | running) "$1" ;;
   keys) shift && keys "$@" ;;
-  *) fail "usage: scripts/services.sh up|down|status|logs|running|keys" ;;
+  retain) shift && retain "$@" ;;
+  *) fail "usage: scripts/services.sh up|down|status|logs|running|keys|retain" ;;
 esac

@@ -16,6 +16,8 @@ use testkit::{
     in_world, until,
 };
 
+/// Of Linux' accounts of processes.
+const TICKS_PER_SECOND: f64 = 100.0;
 /// How long one large file may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -41,6 +43,7 @@ pub(crate) struct Options {
 /// One measurement of the large file.
 struct Large {
     seconds: f64,
+    cpu_seconds: f64,
     peak_mib: f64,
 }
 
@@ -50,8 +53,10 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let file = folder.join("large.csv");
     let written = Diamonds::sized(options.size, 1).write_to(BufWriter::new(File::create(&file)?))?;
     println!("large file: {} rows, {} bytes", written.rows, written.bytes);
-    println!("| round | ingest s | peak RSS MiB | polars s | polars peak RSS MiB | polars / ingest |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| round | ingest s | CPU s | peak RSS MiB | polars s | CPU s | peak RSS MiB | polars / ingest | of CPU |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     for round in 1..=options.rounds {
         let ours = large(&file).await?;
         let peer = options
@@ -66,18 +71,27 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 }
 
 fn row(round: u32, ours: &Large, peer: Option<&Large>) -> String {
-    let peer = peer.map_or("- | - | -".to_owned(), |peer| {
+    let (ratios, peer) = match peer {
+        None => ("- | -".to_owned(), "- | - | -".to_owned()),
+        Some(peer) => (
+            format!(
+                "{:.2} | {:.2}",
+                peer.seconds / ours.seconds,
+                peer.cpu_seconds / ours.cpu_seconds
+            ),
+            peer.figures(),
+        ),
+    };
+    format!("| {round} | {} | {peer} | {ratios} |", ours.figures())
+}
+
+impl Large {
+    fn figures(&self) -> String {
         format!(
-            "{:.2} | {:.0} | {:.2}",
-            peer.seconds,
-            peer.peak_mib,
-            peer.seconds / ours.seconds
+            "{:.2} | {:.2} | {:.0}",
+            self.seconds, self.cpu_seconds, self.peak_mib
         )
-    });
-    format!(
-        "| {round} | {:.2} | {:.0} | {peer} |",
-        ours.seconds, ours.peak_mib
-    )
+    }
 }
 
 /// From the rename into the inbox until the file is put away.
@@ -98,7 +112,12 @@ async fn large(file: &Path) -> Result<Large> {
         }
         let seconds = started.elapsed().as_secs_f64();
         let peak_mib = peak_mib(&ingest)?;
-        sender.send(Large { seconds, peak_mib })?;
+        let cpu_seconds = cpu_seconds(&ingest)?;
+        sender.send(Large {
+            seconds,
+            cpu_seconds,
+            peak_mib,
+        })?;
         Ok(())
     })
     .await?;
@@ -118,6 +137,16 @@ fn peak_mib(process: &Process) -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
+/// What a process has had of all cores, in user and system mode.
+fn cpu_seconds(process: &Process) -> Result<f64> {
+    let pid = process.pid().context("it has ended")?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').context("no name in /proc")?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: Vec<f64> = ticks.map(str::parse).collect::<Result<_, _>>()?;
+    Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+}
+
 /// polars' own way from the CSV to Parquet, in a process of its own.
 fn polars(python: &Path, file: &Path) -> Result<Large> {
     let script = testkit::checkout()?.join("bench/peers/csv_to_parquet.py");
@@ -130,6 +159,7 @@ fn polars(python: &Path, file: &Path) -> Result<Large> {
     let figures: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     Ok(Large {
         seconds: figures["seconds"].as_f64().context("no seconds")?,
+        cpu_seconds: figures["cpu_seconds"].as_f64().context("no CPU seconds")?,
         peak_mib: figures["peak_mib"].as_f64().context("no peak")?,
     })
 }

@@ -21,8 +21,10 @@ use tempfile::NamedTempFile;
 
 /// Every folder that files go to.
 pub(crate) const FOLDERS: [&str; 3] = ["accepted", "held", "rejected"];
-const REPORT: &str = "report.json";
-const REJECTED_ROWS: &str = "rejected.csv";
+/// What the name of a file's report ends in.
+pub(crate) const REPORT: &str = "report.json";
+/// What the name of a file's rejected rows ends in.
+pub(crate) const REJECTED_ROWS: &str = "rejected.csv";
 /// The longest name that most file systems take, in bytes.
 const LONGEST_NAME: usize = 255;
 
@@ -45,7 +47,7 @@ pub(crate) fn store(inbox: &Path, path: &Path, file: &DataFile, rejected: Option
             return Ok(());
         }
         let target = folder.join(numbered(name, file.sha256, number));
-        if target.symlink_metadata().is_ok() || !claim(&target, file)? {
+        if !is_free(&target) || !claim(&target, file)? {
             continue;
         }
         if let Some(rows) = rejected {
@@ -70,7 +72,7 @@ pub(crate) fn held(inbox: &Path) -> io::Result<Vec<(PathBuf, Sha256)>> {
     let mut held = Vec::new();
     for entry in fs::read_dir(inbox.join("held"))? {
         let report = entry?.path();
-        let Some(target) = report_of(&report).filter(|target| target.exists()) else {
+        let Some(target) = file_beside(&report, REPORT).filter(|target| target.exists()) else {
             continue;
         };
         held.extend(reported(&report)?.map(|sha256| (target, sha256)));
@@ -98,6 +100,12 @@ pub(crate) fn rejected_rows(target: &Path) -> io::Result<Option<File>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         file => file.map(Some),
     }
+}
+
+/// Whether neither the name nor that of the rejected rows beside it is a data file's.
+fn is_free(target: &Path) -> bool {
+    let rows = beside(target, REJECTED_ROWS);
+    target.symlink_metadata().is_err() && !beside(&rows, REPORT).exists()
 }
 
 /// Writes the report, which claims the name; false when the name is another file's.
@@ -147,16 +155,18 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-fn beside(target: &Path, ending: &str) -> PathBuf {
+/// What stands beside a file, by the ending of its name.
+pub(crate) fn beside(target: &Path, ending: &str) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(".");
     name.push(ending);
     name.into()
 }
 
-fn report_of(report: &Path) -> Option<PathBuf> {
-    let name = report.file_name()?.as_bytes().strip_suffix(b".report.json")?;
-    Some(report.with_file_name(OsStr::from_bytes(name)))
+/// The file that `path` stands beside, if its name has this ending.
+pub(crate) fn file_beside(path: &Path, ending: &str) -> Option<PathBuf> {
+    let name = path.file_name()?.as_bytes().strip_suffix(ending.as_bytes())?;
+    Some(path.with_file_name(OsStr::from_bytes(name.strip_suffix(b".")?)))
 }
 
 /// `NAME.csv`, `NAME~1a2b3c4d-1.csv`, `NAME~1a2b3c4d-2.csv` …, short enough to stand beside reports.
@@ -248,6 +258,18 @@ mod tests {
             .iter()
             .find(|name| name.starts_with('ä') && name.ends_with("-0.csv.gz"));
         assert!(shortened.is_some(), "{names:?}");
+    }
+
+    #[test]
+    fn a_list_of_rejected_rows_never_replaces_a_file_of_that_name() {
+        let inbox = inbox();
+        drop_and_store(inbox.path(), "a.csv.rejected.csv", "mended rows");
+        let path = inbox.path().join("a.csv");
+        fs::write(&path, "two").unwrap();
+        let rows = tempfile::tempfile().unwrap();
+        store(inbox.path(), &path, &file("a.csv", "two"), Some(&rows)).unwrap();
+        let mended = fs::read(inbox.path().join("accepted/a.csv.rejected.csv")).unwrap();
+        assert_eq!(mended, b"mended rows");
     }
 
     #[test]

@@ -2,31 +2,44 @@
 
 use anyhow::Context as _;
 use domain::{decision::Verb, file::FileStatus};
-use storage::{decisions::OpenDecision, intake::OpenChange};
+use storage::{StorageError, decisions::OpenDecision, intake::OpenChange};
 use tracing::info;
 
 use crate::{archive, intake::Intake, known};
 
 impl Intake {
-    /// Carries out every decision that waits, oldest first.
+    /// Carries out every decision that waits, oldest first. One that cannot be carried out holds up no other.
     pub(crate) async fn carry_out(&mut self) -> anyhow::Result<()> {
+        let mut failed = None;
         for decision in self.backend.database.open_decisions().await? {
-            let verb = decision.decision.decision;
-            let done = match verb {
-                Verb::Accept => self.accept_decided(&decision).await?,
-                Verb::Reject => {
-                    let at = self.clock.now();
-                    self.backend.database.reject_held(&decision, at).await?
+            let (verb, file) = (decision.decision.decision, &decision.file);
+            match self.carry_out_one(&decision).await {
+                Ok(true) => {
+                    info!(file.name, file.sha256 = %file.sha256, %verb, reason = decision.decision.reason, "carried out a decision");
+                    self.backend.relay_now();
                 }
-                Verb::Withdraw => self.withdraw(&decision).await?,
-            };
-            if done {
-                let file = &decision.file;
-                info!(file.name, file.sha256 = %file.sha256, %verb, reason = decision.decision.reason, "carried out a decision");
-                self.backend.relay_now();
+                Ok(false) => {}
+                Err(error) if is_unavailable(&error) => return Err(error),
+                Err(error) => {
+                    let what = format!("the decision to {verb} {} ({}) waits", file.name, file.sha256);
+                    failed.get_or_insert(error.context(what));
+                }
             }
         }
-        self.clear_held().await
+        self.clear_held().await?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// False when it was done meanwhile.
+    async fn carry_out_one(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
+        match decision.decision.decision {
+            Verb::Accept => self.accept_decided(decision).await,
+            Verb::Reject => {
+                let at = self.clock.now();
+                Ok(self.backend.database.reject_held(decision, at).await?)
+            }
+            Verb::Withdraw => self.withdraw(decision).await,
+        }
     }
 
     async fn accept_decided(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
@@ -73,4 +86,12 @@ impl Intake {
         }
         Ok(())
     }
+}
+
+/// Whether no decision can be carried out now.
+fn is_unavailable(error: &anyhow::Error) -> bool {
+    let mut storage = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<StorageError>());
+    storage.any(StorageError::is_unavailable)
 }

@@ -87,6 +87,10 @@ impl Intake {
 
     /// Takes the file at `path`; on an error nothing happened, or all of it, and it can be taken again.
     pub(crate) async fn take(&mut self, path: &Path) -> anyhow::Result<Taken> {
+        // First of all: what cannot be learned now would let the file be read in vain.
+        if let Some(newest) = self.backend.database.newest_dataset().await? {
+            self.known.catch_up(&self.backend, newest).await?;
+        }
         let received_at = self.clock.now();
         let started = Instant::now();
         let rules = self.rules.clone();
@@ -147,9 +151,6 @@ impl Intake {
         good: Good,
         rejected: Option<File>,
     ) -> anyhow::Result<Taken> {
-        if let Some(newest) = self.backend.database.newest_dataset().await? {
-            self.known.catch_up(&self.backend, newest).await?;
-        }
         let (profile, distribution) = Profile::of(good.sampler, self.known.distribution(), self.max_psi)
             .context("a file without rows is no good file")?;
         let kept = Kept {
@@ -160,7 +161,16 @@ impl Intake {
         file.profile = Some(profile);
 
         let started = Instant::now();
-        self.backend.store.put_batch_file(good.batch).await?;
+        let hashes = good.hashes;
+        let (stored, same, sorted) = tokio::join!(
+            self.backend.store.put_batch_file(good.batch),
+            is_same(path, snapshot, file.sha256),
+            blocking(path, move |_| hashes.finish())
+        );
+        stored?;
+        if !same? {
+            return Ok(Taken::Changed);
+        }
         file.timings.store_ms = millis(started);
         metrics::step("store", started.elapsed());
         failpoint::reach("stored");
@@ -169,7 +179,7 @@ impl Intake {
             snapshot,
             file,
             kept,
-            hashes: good.hashes,
+            hashes: sorted.context("the scratch folder cannot be written")?,
             rejected,
         };
         match drifted {
@@ -193,15 +203,11 @@ impl Intake {
     async fn hold(&mut self, candidate: Candidate, reason: String) -> anyhow::Result<Taken> {
         let Candidate {
             path,
-            snapshot,
             mut file,
             kept,
             rejected,
             ..
         } = candidate;
-        if !is_same(&path, snapshot, file.sha256).await? {
-            return Ok(Taken::Changed);
-        }
         file.status = FileStatus::Held;
         file.held = Some(reason);
         file.finished_at = self.clock.now();
@@ -216,9 +222,6 @@ impl Intake {
         // Most of the work is done before the lock is taken.
         let mut known = self.known.count(&candidate.hashes.hashes)?;
         let before = self.known.version();
-        if !is_same(&candidate.path, candidate.snapshot, candidate.file.sha256).await? {
-            return Ok(Taken::Changed);
-        }
         candidate.file.timings.check_ms = millis(started);
         metrics::step("check", started.elapsed());
 

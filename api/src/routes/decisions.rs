@@ -24,6 +24,8 @@ use crate::{
 };
 
 const LONGEST_REASON: usize = 1000;
+const NO_ROWS: &str = "the file is withdrawn and its rows are no longer kept, so it cannot be accepted again: \
+    drop its rows as a new file, such as the same one with an empty line more at its end";
 
 /// Why an operator decides so.
 #[derive(Deserialize, ToSchema)]
@@ -107,13 +109,14 @@ async fn decide(
         decided_by: key.name,
         decided_at: app.clock.now(),
     };
-    match app.backend.database.decide(&order).await? {
+    match app.backend.database.decide(&order, &app.backend.store).await? {
         Ordered::Written(file) => Ok((StatusCode::ACCEPTED, Json(*file))),
         Ordered::NoSuchFile => Err(missing()),
         Ordered::Undecided => Err(Problem::new(
             StatusCode::CONFLICT,
             "an earlier decision on the file is not carried out yet: try again once it is",
         )),
+        Ordered::NoRows => Err(Problem::new(StatusCode::CONFLICT, NO_ROWS)),
         Ordered::Unfit(status) => Err(Problem::new(StatusCode::CONFLICT, unfit(verb, status))),
     }
 }

@@ -93,9 +93,9 @@ pub struct RowCounts {
 pub struct Timings {
     /// Reading and judging the rows.
     pub read_ms: u64,
-    /// Keeping the good rows in the object store.
+    /// Keeping the good rows in the object store, and reading the file once more to see that it has not changed.
     pub store_ms: u64,
-    /// Finding out which rows are known, and reading the file once more to see that it has not changed.
+    /// Finding out which rows are known.
     pub check_ms: u64,
     /// Waiting for other files to get their dataset versions.
     pub wait_ms: u64,

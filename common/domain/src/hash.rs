@@ -6,6 +6,7 @@
 //! stays on its side for ever, whichever file brings it and at whatever price.
 
 use sha2::{Digest, Sha256};
+use siphasher::sip128::SipHasher13;
 
 use crate::{Diamond, Sample};
 
@@ -32,7 +33,8 @@ impl DiamondHash {
     /// The hash of `diamond`.
     #[must_use]
     pub fn of(diamond: &Diamond) -> Self {
-        Self(diamond_hasher(diamond).finalize().into())
+        let hasher = Sha256::new_with_prefix(NAME).chain_update(content_of(diamond));
+        Self(hasher.finalize().into())
     }
 
     /// The side that the first eight bytes decide.
@@ -71,20 +73,22 @@ impl SampleHash {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// The hash of `sample`: the first 128 bits, enough for 10¹⁵ samples without a collision.
+    /// The hash of `sample`: SipHash-1-3 of 128 bits over its canonical content. A collision is not to be expected
+    /// among 10¹⁵ samples. It is compared within one process only, and may change.
     #[must_use]
     pub fn of(sample: &Sample) -> Self {
-        let mut hasher = diamond_hasher(&sample.diamond);
-        hasher.update(sample.price.get().to_be_bytes());
-        let digest: [u8; 32] = hasher.finalize().into();
-        let mut first = [0; 16];
-        first.copy_from_slice(&digest[..16]);
-        Self(u128::from_be_bytes(first))
+        let mut content = [0; CONTENT + 8];
+        content[..CONTENT].copy_from_slice(&content_of(&sample.diamond));
+        content[CONTENT..].copy_from_slice(&sample.price.get().to_be_bytes());
+        Self(SipHasher13::new().hash(&content).as_u128())
     }
 }
 
-fn diamond_hasher(diamond: &Diamond) -> Sha256 {
-    let mut content = [0; 51];
+/// Six numbers and three grades.
+const CONTENT: usize = 6 * 8 + 3;
+
+fn content_of(diamond: &Diamond) -> [u8; CONTENT] {
+    let mut content = [0; CONTENT];
     let numbers = [
         diamond.carat.get(),
         diamond.depth.get(),
@@ -99,7 +103,7 @@ fn diamond_hasher(diamond: &Diamond) -> Sha256 {
     content[48] = diamond.cut as u8;
     content[49] = diamond.color as u8;
     content[50] = diamond.clarity as u8;
-    Sha256::new_with_prefix(NAME).chain_update(content)
+    content
 }
 
 #[cfg(test)]

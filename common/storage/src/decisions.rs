@@ -13,7 +13,7 @@ use sea_orm::{
 };
 
 use crate::{
-    Database, StorageError,
+    Database, StorageError, Store,
     database::sql,
     entity::{data_file, file_decision},
     file_row::{news, to_domain},
@@ -48,6 +48,8 @@ pub enum Ordered {
     Undecided,
     /// It makes no sense for a file of this status.
     Unfit(FileStatus),
+    /// It is withdrawn, and its good rows are no longer in the object store.
+    NoRows,
 }
 
 /// A decision that is not carried out yet.
@@ -67,8 +69,8 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// When Postgres does not commit.
-    pub async fn decide(&self, order: &Order) -> Result<Ordered, StorageError> {
+    /// When Postgres does not commit, or the object store does not say whether it has the rows of a withdrawn file.
+    pub async fn decide(&self, order: &Order, store: &Store) -> Result<Ordered, StorageError> {
         let transaction = self.connection.begin().await?;
         let Some(row) = data_file::Entity::find_by_id(order.sha256.as_bytes().to_vec())
             .lock_exclusive()
@@ -77,12 +79,17 @@ impl Database {
         else {
             return Ok(Ordered::NoSuchFile);
         };
+        let batch = row.batch_sha256.clone().unwrap_or_default();
         let file = to_domain(row)?;
         if open(&transaction, order.sha256).await?.is_some() {
             return Ok(Ordered::Undecided);
         }
         if !order.verb.fits(file.status) {
             return Ok(Ordered::Unfit(file.status));
+        }
+        // The row is locked: what is there now is not deleted while the decision waits.
+        if file.status == FileStatus::Withdrawn && store.kept_batch(digest(&batch)?).await?.is_none() {
+            return Ok(Ordered::NoRows);
         }
         let row = order_row(order).insert(&transaction).await?;
         transaction.commit().await?;
@@ -272,7 +279,7 @@ fn open_decision(row: file_decision::Model, file: data_file::Model) -> Result<Op
     let batch = file.batch_sha256.clone().unwrap_or_default();
     Ok(OpenDecision {
         seq: row.seq,
-        batch: Sha256::try_from(batch.as_slice()).map_err(|e| StorageError::bad_row("data_files", e))?,
+        batch: digest(&batch)?,
         file: to_domain(file)?,
         decision: decision_of(row)?,
     })
@@ -289,6 +296,10 @@ fn decision_of(row: file_decision::Model) -> Result<Decision, StorageError> {
         decided_at: row.decided_at,
         applied_at: row.applied_at,
     })
+}
+
+fn digest(bytes: &[u8]) -> Result<Sha256, StorageError> {
+    Sha256::try_from(bytes).map_err(|e| StorageError::bad_row("data_files", e))
 }
 
 fn key(file: &DataFile) -> Vec<u8> {

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod models;
 pub mod outbox;
 mod page;
+mod retention;
 pub mod run_claim;
 pub mod run_finish;
 pub mod runs;

@@ -138,15 +138,19 @@ impl Store {
             .list(Some(&Path::from("batches")))
             .try_collect()
             .await?;
-        let batch = |object: ObjectMeta| {
-            let name = object.location.filename()?.strip_suffix(".parquet")?;
-            Some(KeptBatch {
-                sha256: name.parse().ok()?,
-                bytes: object.size,
-                since: object.last_modified,
-            })
-        };
-        Ok(objects.into_iter().filter_map(batch).collect())
+        Ok(objects.iter().filter_map(kept).collect())
+    }
+
+    /// What is known of a batch without reading it; none when it is not kept.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn kept_batch(&self, digest: Sha256) -> Result<Option<KeptBatch>, StorageError> {
+        match self.objects.head(&location(ObjectKind::Batch, digest)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            object => Ok(kept(&object?)),
+        }
     }
 
     /// Deletes a batch.
@@ -217,6 +221,15 @@ impl Store {
     }
 }
 
+fn kept(object: &ObjectMeta) -> Option<KeptBatch> {
+    let name = object.location.filename()?.strip_suffix(".parquet")?;
+    Some(KeptBatch {
+        sha256: name.parse().ok()?,
+        bytes: object.size,
+        since: object.last_modified,
+    })
+}
+
 fn verified(path: &Path, expected: Sha256, found: Sha256) -> Result<(), StorageError> {
     if found == expected {
         return Ok(());
@@ -271,6 +284,20 @@ mod tests {
         .unwrap();
         let error = store.batch(digest).await.unwrap_err();
         assert!(matches!(error, StorageError::DamagedObject { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_listed_until_it_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        assert_eq!(store.batches().await.unwrap(), []);
+        let digest = store.put_batch(b"rows".to_vec()).await.unwrap();
+        let kept = store.kept_batch(digest).await.unwrap().unwrap();
+        assert_eq!((kept.sha256, kept.bytes), (digest, 4));
+        assert_eq!(store.batches().await.unwrap(), [kept]);
+        store.delete_batch(digest).await.unwrap();
+        assert_eq!(store.kept_batch(digest).await.unwrap(), None);
+        assert_eq!(store.batches().await.unwrap(), []);
     }
 
     #[tokio::test]

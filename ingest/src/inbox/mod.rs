@@ -123,8 +123,7 @@ impl Inbox {
 
     async fn take_ready(&mut self, intake: &mut Intake, stop: &CancellationToken) {
         for path in self.candidates.ready(self.settle) {
-            // A file is not read in vain.
-            if stop.is_cancelled() || intake.backend.database.ping().await.is_err() {
+            if stop.is_cancelled() {
                 return;
             }
             match intake.take(&path).await {

@@ -18,6 +18,7 @@ use storage::{batch::BatchReader, datasets::DatasetChange, intake::Kept};
 use tokio::task::spawn_blocking;
 
 pub(crate) use run::Run;
+use run::RunWriter;
 pub(crate) use sorter::{Distinct, Sorter};
 
 /// What a dataset version holds.
@@ -115,9 +116,9 @@ impl Known {
         {
             others.learn(backend, &kept).await?;
         }
-        let Self { scratch, runs, .. } = others;
-        let all = spawn_blocking(move || sorter::merge(&scratch, runs)).await??;
-        Ok(all.len())
+        spawn_blocking(move || others.distinct())
+            .await?
+            .context("the scratch folder cannot be written")
     }
 
     async fn relearn(&mut self, backend: &Backend, version: DatasetVersion) -> anyhow::Result<()> {
@@ -142,10 +143,20 @@ impl Known {
         while let [.., longer, shorter] = &self.runs[..]
             && longer.len() <= 2 * shorter.len()
         {
-            let last = self.runs.split_off(self.runs.len() - 2);
-            self.runs.push(sorter::merge(&self.scratch, last)?);
+            let merged = sorter::merge(&self.scratch, longer, shorter)?;
+            self.runs.truncate(self.runs.len() - 2);
+            self.runs.push(merged);
         }
         Ok(())
+    }
+
+    /// How many samples there are.
+    fn distinct(self) -> io::Result<u64> {
+        let mut all = RunWriter::new(tempfile::tempfile_in(&self.scratch)?).finish()?;
+        for run in &self.runs {
+            all = sorter::merge(&self.scratch, &all, run)?;
+        }
+        Ok(all.len())
     }
 }
 

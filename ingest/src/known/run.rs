@@ -62,11 +62,12 @@ impl Run {
     }
 
     /// Every hash, ascending.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = io::Result<SampleHash>> {
-        (0..self.fence.len()).flat_map(|block| match self.block(block) {
-            Ok(hashes) => hashes.into_iter().map(Ok).collect::<Vec<_>>(),
-            Err(error) => vec![Err(error)],
-        })
+    pub(crate) fn iter(&self) -> Iter<'_> {
+        Iter {
+            run: self,
+            next: 0,
+            hashes: Vec::new().into_iter(),
+        }
     }
 
     /// Looks up ascending hashes; each block is read once.
@@ -79,8 +80,11 @@ impl Run {
     }
 
     fn block(&self, block: usize) -> io::Result<Vec<SampleHash>> {
-        let first = (block * BLOCK) as u64;
-        let count = (self.len - first).min(BLOCK as u64) as usize;
+        self.read((block * BLOCK) as u64, BLOCK)
+    }
+
+    fn read(&self, first: u64, most: usize) -> io::Result<Vec<SampleHash>> {
+        let count = (self.len - first).min(most as u64) as usize;
         let mut bytes = vec![0; count * HASH];
         self.file.read_exact_at(&mut bytes, first * HASH as u64)?;
         let (hashes, _) = bytes.as_chunks::<HASH>();
@@ -88,6 +92,33 @@ impl Run {
             .iter()
             .map(|bytes| SampleHash::from_bytes(*bytes))
             .collect())
+    }
+}
+
+/// The hashes of a run.
+pub(crate) struct Iter<'a> {
+    run: &'a Run,
+    next: u64,
+    hashes: std::vec::IntoIter<SampleHash>,
+}
+
+impl Iter<'_> {
+    fn refill(&mut self) -> io::Result<Option<SampleHash>> {
+        let hashes = self.run.read(self.next, BLOCK * 16)?;
+        self.next += hashes.len() as u64;
+        self.hashes = hashes.into_iter();
+        Ok(self.hashes.next())
+    }
+}
+
+impl Iterator for Iter<'_> {
+    type Item = io::Result<SampleHash>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.hashes.next() {
+            Some(hash) => Some(Ok(hash)),
+            None => self.refill().transpose(),
+        }
     }
 }
 

@@ -1,24 +1,29 @@
-//! Sorting more hashes than fit into memory.
+//! Sorting more hashes than fit into memory: they are dealt into buckets by their first bits, and each bucket is
+//! sorted by itself.
 
 use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    io,
+    fs::File,
+    io::{self, BufWriter, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
+    thread,
 };
 
+use crossbeam_channel::bounded;
 use domain::SampleHash;
 
 use super::run::{Run, RunWriter};
 
-/// Hashes sorted in memory at once: 16 MiB of them.
+/// Hashes that are kept in memory: 16 MiB of them.
 const IN_MEMORY: usize = 1 << 20;
+/// So many that a bucket of a hundred million hashes fits into memory.
+const BUCKETS: usize = 128;
+const HASH: usize = SampleHash::BYTES;
 
 /// Sorts hashes, and finds those that repeat.
 pub(crate) struct Sorter {
     scratch: PathBuf,
     waiting: Vec<SampleHash>,
-    runs: Vec<Run>,
+    buckets: Vec<BufWriter<File>>,
     count: u64,
 }
 
@@ -36,7 +41,7 @@ impl Sorter {
         Self {
             scratch: scratch.to_owned(),
             waiting: Vec::new(),
-            runs: Vec::new(),
+            buckets: Vec::new(),
             count: 0,
         }
     }
@@ -45,51 +50,90 @@ impl Sorter {
         self.count += hashes.len() as u64;
         self.waiting.extend_from_slice(hashes);
         if self.waiting.len() >= IN_MEMORY {
-            self.flush()?;
+            self.deal()?;
         }
         Ok(())
     }
 
     pub(crate) fn finish(mut self) -> io::Result<Distinct> {
-        self.flush()?;
-        let hashes = merge(&self.scratch, self.runs)?;
+        let mut run = RunWriter::new(tempfile::tempfile_in(&self.scratch)?);
+        if self.buckets.is_empty() {
+            let hashes = sort_distinct(self.waiting);
+            hashes.into_iter().try_for_each(|hash| run.push(hash))?;
+        } else {
+            self.deal()?;
+            write_buckets(self.buckets, &mut run)?;
+        }
+        let hashes = run.finish()?;
         Ok(Distinct {
             repeats: self.count - hashes.len(),
             hashes,
         })
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.waiting.sort_unstable();
-        self.waiting.dedup();
-        let mut run = RunWriter::new(tempfile::tempfile_in(&self.scratch)?);
-        self.waiting.drain(..).try_for_each(|hash| run.push(hash))?;
-        self.runs.push(run.finish()?);
+    /// Moves what waits into the buckets.
+    fn deal(&mut self) -> io::Result<()> {
+        if self.buckets.is_empty() {
+            let bucket = |_| tempfile::tempfile_in(&self.scratch).map(BufWriter::new);
+            self.buckets = (0..BUCKETS).map(bucket).collect::<Result<_, _>>()?;
+        }
+        for hash in self.waiting.drain(..) {
+            let bytes = hash.to_bytes();
+            self.buckets[usize::from(bytes[0]) * BUCKETS / 256].write_all(&bytes)?;
+        }
         Ok(())
     }
 }
 
-/// One run of the hashes of all, each once.
-pub(crate) fn merge(scratch: &Path, mut runs: Vec<Run>) -> io::Result<Run> {
-    if runs.len() == 1 {
-        return runs.pop().ok_or_else(|| io::Error::other("no run"));
-    }
+/// One thread reads and sorts the next bucket while this one writes.
+fn write_buckets(buckets: Vec<BufWriter<File>>, run: &mut RunWriter) -> io::Result<()> {
+    let (sender, sorted) = bounded(1);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for bucket in buckets {
+                let hashes = bucket.into_inner().map_err(Into::into).and_then(read);
+                let hashes = hashes.map(sort_distinct);
+                if sender.send(hashes).is_err() {
+                    break;
+                }
+            }
+        });
+        for hashes in sorted {
+            hashes?.into_iter().try_for_each(|hash| run.push(hash))?;
+        }
+        Ok(())
+    })
+}
+
+fn sort_distinct(mut hashes: Vec<SampleHash>) -> Vec<SampleHash> {
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+fn read(mut bucket: File) -> io::Result<Vec<SampleHash>> {
+    bucket.rewind()?;
+    let mut bytes = Vec::new();
+    bucket.read_to_end(&mut bytes)?;
+    let (hashes, _) = bytes.as_chunks::<HASH>();
+    Ok(hashes
+        .iter()
+        .map(|bytes| SampleHash::from_bytes(*bytes))
+        .collect())
+}
+
+/// One run of the hashes of both, each once.
+pub(crate) fn merge(scratch: &Path, one: &Run, other: &Run) -> io::Result<Run> {
     let mut merged = RunWriter::new(tempfile::tempfile_in(scratch)?);
-    let mut sources: Vec<_> = runs.iter().map(Run::iter).collect();
-    let mut heads = BinaryHeap::new();
-    for (source, hashes) in sources.iter_mut().enumerate() {
-        heads.extend(hashes.next().transpose()?.map(|hash| Reverse((hash, source))));
-    }
-    let mut last = None;
-    while let Some(Reverse((hash, source))) = heads.pop() {
-        heads.extend(
-            sources[source]
-                .next()
-                .transpose()?
-                .map(|next| Reverse((next, source))),
-        );
-        if last.replace(hash) != Some(hash) {
-            merged.push(hash)?;
+    let (mut ones, mut others) = (one.iter(), other.iter());
+    let (mut a, mut b) = (ones.next().transpose()?, others.next().transpose()?);
+    while let Some(least) = [a, b].into_iter().flatten().min() {
+        merged.push(least)?;
+        if a == Some(least) {
+            a = ones.next().transpose()?;
+        }
+        if b == Some(least) {
+            b = others.next().transpose()?;
         }
     }
     merged.finish()
@@ -108,28 +152,35 @@ mod tests {
         SampleHash::from_bytes(bytes)
     }
 
+    fn run(folder: &Path, numbers: &[u64]) -> Run {
+        let mut sorter = Sorter::new(folder);
+        sorter
+            .add(&numbers.iter().map(|number| hash(*number)).collect::<Vec<_>>())
+            .unwrap();
+        sorter.finish().unwrap().hashes
+    }
+
+    fn numbers() -> impl Strategy<Value = Vec<u64>> {
+        proptest::collection::vec(0_u64..4000, 0..3000)
+    }
+
     proptest! {
         #[test]
-        fn runs_merge_into_the_set_of_their_hashes(parts in proptest::collection::vec(proptest::collection::vec(0_u64..2000, 0..1500), 1..5)) {
+        fn two_runs_merge_into_the_set_of_their_hashes(one in numbers(), other in numbers()) {
             let folder = tempfile::tempdir().unwrap();
-            let runs: Vec<_> = parts.iter().map(|part| {
-                let mut sorter = Sorter::new(folder.path());
-                sorter.add(&part.iter().map(|number| hash(*number)).collect::<Vec<_>>()).unwrap();
-                sorter.finish().unwrap().hashes
-            }).collect();
-            let merged = merge(folder.path(), runs).unwrap();
-            let expected: BTreeSet<_> = parts.concat().into_iter().map(hash).collect();
+            let merged = merge(folder.path(), &run(folder.path(), &one), &run(folder.path(), &other)).unwrap();
+            let expected: BTreeSet<_> = one.iter().chain(&other).map(|number| hash(*number)).collect();
             let found: Vec<_> = merged.iter().map(Result::unwrap).collect();
             prop_assert_eq!(&found, &expected.iter().copied().collect::<Vec<_>>());
             let mut lookup = merged.lookup();
-            for number in 0..2000 {
+            for number in 0..4000 {
                 prop_assert_eq!(lookup.has(hash(number)).unwrap(), expected.contains(&hash(number)));
             }
         }
     }
 
     #[test]
-    fn more_hashes_than_fit_into_memory_are_counted_exactly() {
+    fn more_hashes_than_fit_into_memory_are_sorted_and_counted_exactly() {
         let folder = tempfile::tempdir().unwrap();
         let mut sorter = Sorter::new(folder.path());
         let hashes: Vec<_> = (0..IN_MEMORY as u64 / 2 + 100).map(hash).collect();
@@ -137,7 +188,9 @@ mod tests {
             sorter.add(&hashes).unwrap();
         }
         let distinct = sorter.finish().unwrap();
-        assert_eq!(distinct.hashes.len(), hashes.len() as u64);
         assert_eq!(distinct.repeats, 4 * hashes.len() as u64);
+        let found: Vec<_> = distinct.hashes.iter().map(Result::unwrap).collect();
+        let expected: BTreeSet<_> = hashes.into_iter().collect();
+        assert!(found.into_iter().eq(expected));
     }
 }

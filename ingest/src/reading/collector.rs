@@ -1,52 +1,51 @@
 //! Collecting what the rows came to.
 
-use std::{
-    fs::File,
-    io::{self, BufWriter, Seek as _},
-    path::{Path, PathBuf},
+use std::io;
+
+use datafile::{Rows, Tally};
+use domain::{SampleHash, Sha256, profile::Sampler};
+use storage::{
+    StorageError,
+    batch::{BatchWriter, Part},
 };
 
-use datafile::{RejectedRow, Rows, Tally, write_rejected, write_rejected_header};
-use domain::{Sample, SampleHash, Sha256, profile::Sampler};
-use storage::{StorageError, batch::BatchWriter};
-
-use super::{Good, Outcome, Reading, Rejected};
+use super::{Good, Outcome, Reading, Rejected, Rules, Stopped, listing::Listing};
 use crate::known::Sorter;
 
-/// Rows, and the hashes of the good ones.
+/// Rows, and what can be made of them on any thread.
 pub(super) struct Judged {
     rows: Rows,
     hashes: Vec<SampleHash>,
+    part: Part,
 }
 
-impl From<Rows> for Judged {
-    fn from(rows: Rows) -> Self {
+impl Judged {
+    pub(super) fn of(rows: Rows) -> io::Result<Self> {
         let hashes = rows.samples.iter().map(SampleHash::of).collect();
-        Self { rows, hashes }
+        let part = Part::of(&rows.samples).map_err(local)?;
+        Ok(Self { rows, hashes, part })
     }
 }
 
 /// Takes rows in the order of the file.
 pub(super) struct Collector {
-    scratch: PathBuf,
     tally: Tally,
     ignored_columns: Vec<String>,
     batch: BatchWriter,
     sorter: Sorter,
     sampler: Sampler,
-    rejected: Option<BufWriter<File>>,
+    rejected: Listing,
 }
 
 impl Collector {
-    pub(super) fn new(scratch: &Path) -> io::Result<Self> {
+    pub(super) fn new(rules: &Rules) -> io::Result<Self> {
         Ok(Self {
-            scratch: scratch.to_owned(),
             tally: Tally::default(),
             ignored_columns: Vec::new(),
-            batch: BatchWriter::new(tempfile::tempfile_in(scratch)?).map_err(local)?,
-            sorter: Sorter::new(scratch),
+            batch: BatchWriter::new(tempfile::tempfile_in(&rules.scratch)?).map_err(local)?,
+            sorter: Sorter::new(&rules.scratch),
             sampler: Sampler::default(),
-            rejected: None,
+            rejected: Listing::new(&rules.scratch, rules.limits.expanded_bytes),
         })
     }
 
@@ -55,11 +54,15 @@ impl Collector {
         self.ignored_columns = columns.to_vec();
     }
 
-    pub(super) fn add(&mut self, judged: Judged) -> io::Result<()> {
-        let Judged { rows, hashes } = judged;
+    pub(super) fn add(&mut self, judged: Judged) -> Result<(), Stopped> {
+        let Judged { rows, hashes, part } = judged;
         self.tally.add(&rows);
-        self.keep(&rows.samples, &hashes)?;
-        self.reject(&rows.rejected)
+        for (hash, sample) in hashes.iter().zip(&rows.samples) {
+            self.sampler.add(*hash, sample);
+        }
+        self.sorter.add(&hashes)?;
+        self.batch.write(&part).map_err(local)?;
+        self.rejected.add(&rows.rejected)
     }
 
     /// Completes the reading; `stopped` says why it ended early.
@@ -78,7 +81,7 @@ impl Collector {
             Some(reason) => Outcome::Bad(reason),
             None => Outcome::Good(Box::new(Good {
                 batch: self.batch.finish().map_err(local)?,
-                hashes: self.sorter.finish()?,
+                hashes: self.sorter,
                 sampler: self.sampler,
             })),
         };
@@ -86,34 +89,9 @@ impl Collector {
             sha256,
             tally: self.tally,
             ignored_columns: self.ignored_columns,
-            rejected: self.rejected.map(rewound).transpose()?,
+            rejected: self.rejected.finish()?,
             outcome,
         })
-    }
-
-    fn keep(&mut self, samples: &[Sample], hashes: &[SampleHash]) -> io::Result<()> {
-        for (hash, sample) in hashes.iter().zip(samples) {
-            self.sampler.add(*hash, sample);
-        }
-        self.sorter.add(hashes)?;
-        self.batch.write(samples).map_err(local)
-    }
-
-    fn reject(&mut self, rows: &[RejectedRow]) -> io::Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mut file = match self.rejected.take() {
-            Some(file) => file,
-            None => {
-                let mut file = BufWriter::new(tempfile::tempfile_in(&self.scratch)?);
-                write_rejected_header(&mut file)?;
-                file
-            }
-        };
-        write_rejected(&mut file, rows)?;
-        self.rejected = Some(file);
-        Ok(())
     }
 }
 
@@ -123,10 +101,4 @@ fn local(error: StorageError) -> io::Error {
         StorageError::Io(error) => error,
         error => io::Error::other(error),
     }
-}
-
-fn rewound(file: BufWriter<File>) -> io::Result<File> {
-    let mut file = file.into_inner()?;
-    file.rewind()?;
-    Ok(file)
 }

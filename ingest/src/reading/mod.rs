@@ -2,8 +2,11 @@
 //! wrong with them, and a description of it all.
 
 mod collector;
+mod listing;
 mod source;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::{
@@ -16,7 +19,7 @@ use datafile::{Limits, ReadError, Rejection, Tally, gzip};
 use domain::{Sha256, file::FileStatus, profile::Sampler};
 use storage::batch::Written;
 
-use crate::known::Distinct;
+use crate::known::Sorter;
 use collector::Collector;
 use source::Hashing;
 pub(crate) use source::{Form, Opened, Snapshot, digest, open};
@@ -55,7 +58,8 @@ pub(crate) struct Rejected(pub(crate) String);
 /// The good rows.
 pub(crate) struct Good {
     pub(crate) batch: Written,
-    pub(crate) hashes: Distinct,
+    /// To be sorted while other things are waited for.
+    pub(crate) hashes: Sorter,
     pub(crate) sampler: Sampler,
 }
 
@@ -69,7 +73,7 @@ enum Stopped {
 
 /// Reads an opened file to its end.
 pub(crate) fn read(opened: &Opened, rules: &Rules) -> io::Result<Reading> {
-    let mut collector = Collector::new(&rules.scratch)?;
+    let mut collector = Collector::new(rules)?;
     let mut source = Hashing::new(&opened.file);
     let read = match opened.form {
         Form::Table => table::read(&opened.file, &mut collector),

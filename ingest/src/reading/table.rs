@@ -6,7 +6,10 @@ use datafile::{Columns, RejectedRow, Rows};
 use domain::row::{Column, RawRow, judge};
 use storage::table::{Table, TableError, Texts};
 
-use super::{Rejected, Stopped, collector::Collector};
+use super::{
+    Rejected, Stopped,
+    collector::{Collector, Judged},
+};
 
 /// Columns of a row.
 const WIDTH: usize = Column::ALL.len();
@@ -17,7 +20,7 @@ pub(super) fn read(file: &File, collector: &mut Collector) -> Result<(), Stopped
     collector.ignore(&columns.ignored);
     let mut line = 1;
     while let Some(texts) = table.read(&columns.positions)? {
-        collector.add(rows(&texts, line).into())?;
+        collector.add(Judged::of(rows(&texts, line))?)?;
         line += texts.len() as u64;
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use datafile::{Block, Header, Rejection, Splitter, read_block};
+use datafile::{Block, Header, Splitter, read_block};
 
 use super::{
     Rules, Stopped,
@@ -15,12 +15,12 @@ use super::{
 };
 
 /// Blocks between two threads; with the size of a block, this bounds memory.
-const WAITING: usize = 2;
+const WAITING: usize = 4;
 
 /// A block to judge, and where to hand what it came to.
-type Work = (Block, Sender<Result<Judged, Rejection>>);
+type Work = (Block, Sender<Result<Judged, Stopped>>);
 /// What the blocks came to, in the order of the file.
-type InOrder = Receiver<Receiver<Result<Judged, Rejection>>>;
+type InOrder = Receiver<Receiver<Result<Judged, Stopped>>>;
 
 pub(super) fn read(source: impl Read, rules: &Rules, collector: &mut Collector) -> Result<(), Stopped> {
     let mut splitter = Splitter::open(source, rules.limits)?;
@@ -47,23 +47,27 @@ fn judging<'scope, 'env>(
     blocks: &Receiver<Work>,
 ) -> Vec<ScopedJoinHandle<'scope, ()>> {
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    let judge = |_| {
+    let worker = |_| {
         let (header, blocks) = (header.clone(), blocks.clone());
         scope.spawn(move || {
             for (block, answer) in blocks {
                 // Nobody waits for it once the collector has stopped.
-                let _ = answer.send(read_block(&block, &header).map(Judged::from));
+                let _ = answer.send(judge(&block, &header));
             }
         })
     };
-    (0..workers).map(judge).collect()
+    (0..workers).map(worker).collect()
+}
+
+fn judge(block: &Block, header: &Header) -> Result<Judged, Stopped> {
+    Ok(Judged::of(read_block(block, header)?)?)
 }
 
 /// Cuts the file until its end, or until the collector has stopped.
 fn split(
     splitter: &mut Splitter<impl Read>,
     work: &Sender<Work>,
-    order: &Sender<Receiver<Result<Judged, Rejection>>>,
+    order: &Sender<Receiver<Result<Judged, Stopped>>>,
 ) -> Result<(), Stopped> {
     while let Some(block) = splitter.next_block()? {
         let (answer, judged) = bounded(1);

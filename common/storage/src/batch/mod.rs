@@ -9,7 +9,7 @@ use polars::prelude::*;
 
 use crate::StorageError;
 
-pub use stream::{BatchReader, BatchWriter, Written};
+pub use stream::{BatchReader, BatchWriter, Part, Written};
 
 const NUMBERS: [&str; 7] = ["carat", "depth", "table", "price", "x", "y", "z"];
 

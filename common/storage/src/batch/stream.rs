@@ -13,8 +13,8 @@ use sha2::Digest as _;
 use super::{bad, frame, samples_of};
 use crate::StorageError;
 
-/// Rows of one part; memory is bounded by it.
-const PART: usize = 1 << 17;
+/// Rows of one row group; memory is bounded by it.
+const GROUP: usize = 1 << 17;
 
 /// A batch that was written to a local file.
 #[derive(Debug)]
@@ -25,11 +25,26 @@ pub struct Written {
     pub sha256: Sha256,
 }
 
-/// Writes a batch into a local file.
+/// Samples in the form in which a batch holds them; made on any thread.
+#[derive(Debug, Clone)]
+pub struct Part(DataFrame);
+
+impl Part {
+    /// Of these samples, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::BadBatch`] when polars refuses.
+    pub fn of(samples: &[Sample]) -> Result<Self, StorageError> {
+        frame(samples).map(Self).map_err(bad)
+    }
+}
+
+/// Writes a batch into a local file. Its bytes follow from the samples, whatever the parts they come in.
 pub struct BatchWriter {
     parquet: BatchedWriter<BufWriter<Hashing>>,
     sink: Hashing,
-    waiting: Vec<Sample>,
+    waiting: DataFrame,
 }
 
 impl BatchWriter {
@@ -40,15 +55,16 @@ impl BatchWriter {
     /// When the file cannot be written.
     pub fn new(file: File) -> Result<Self, StorageError> {
         let sink = Hashing(Arc::new(Mutex::new((file, sha2::Sha256::new()))));
-        let schema = frame(&[]).map_err(bad)?.schema().clone();
+        let Part(waiting) = Part::of(&[])?;
         let parquet = ParquetWriter::new(BufWriter::with_capacity(1 << 20, sink.clone()))
             .with_compression(ParquetCompression::Snappy)
-            .batched(&schema)
+            .with_statistics(StatisticsOptions::empty())
+            .batched(waiting.schema())
             .map_err(written)?;
         Ok(Self {
             parquet,
             sink,
-            waiting: Vec::new(),
+            waiting,
         })
     }
 
@@ -57,10 +73,10 @@ impl BatchWriter {
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub fn write(&mut self, samples: &[Sample]) -> Result<(), StorageError> {
-        self.waiting.extend_from_slice(samples);
-        if self.waiting.len() >= PART {
-            self.flush()?;
+    pub fn write(&mut self, part: &Part) -> Result<(), StorageError> {
+        self.waiting.vstack_mut(&part.0).map_err(bad)?;
+        while self.waiting.height() >= GROUP {
+            self.flush(GROUP)?;
         }
         Ok(())
     }
@@ -71,7 +87,9 @@ impl BatchWriter {
     ///
     /// When the file cannot be written.
     pub fn finish(mut self) -> Result<Written, StorageError> {
-        self.flush()?;
+        if self.waiting.height() > 0 {
+            self.flush(GROUP)?;
+        }
         self.parquet.finish().map_err(written)?;
         let Self { parquet, sink, .. } = self;
         drop(parquet);
@@ -83,12 +101,12 @@ impl BatchWriter {
         })
     }
 
-    fn flush(&mut self) -> Result<(), StorageError> {
-        if !self.waiting.is_empty() {
-            let frame = frame(&self.waiting).map_err(bad)?;
-            self.parquet.write_batch(&frame).map_err(written)?;
-            self.waiting.clear();
-        }
+    /// Writes the first rows as one row group.
+    fn flush(&mut self, rows: usize) -> Result<(), StorageError> {
+        let mut group = self.waiting.slice(0, rows);
+        group.rechunk_mut_par();
+        self.parquet.write_batch(&group).map_err(written)?;
+        self.waiting = self.waiting.slice(rows as i64, usize::MAX);
         Ok(())
     }
 }
@@ -129,10 +147,10 @@ impl BatchReader {
             return Ok(None);
         }
         let part = ParquetReader::new(self.file.try_clone()?)
-            .with_slice(Some((self.next, PART)))
+            .with_slice(Some((self.next, GROUP)))
             .finish()
             .map_err(bad)?;
-        self.next += PART;
+        self.next += GROUP;
         samples_of(&part).map(Some)
     }
 }
@@ -176,20 +194,22 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_several_parts_comes_back_as_it_was() {
-        let samples: Vec<_> = (0..PART * 2 + 7).map(sample).collect();
-        let mut writer = BatchWriter::new(tempfile::tempfile().unwrap()).unwrap();
-        for some in samples.chunks(1000) {
-            writer.write(some).unwrap();
-        }
-        let written = writer.finish().unwrap();
-        let bytes = std::io::read_to_string(&written.file);
-        assert!(bytes.is_err(), "Parquet is no text");
+    fn a_batch_of_several_row_groups_comes_back_as_it_was_whatever_parts_it_came_in() {
+        let samples: Vec<_> = (0..GROUP * 2 + 7).map(sample).collect();
+        let write = |rows| {
+            let mut writer = BatchWriter::new(tempfile::tempfile().unwrap()).unwrap();
+            for some in samples.chunks(rows) {
+                writer.write(&Part::of(some).unwrap()).unwrap();
+            }
+            writer.finish().unwrap()
+        };
+        let written = write(1000);
+        assert_eq!(write(GROUP * 2).sha256, written.sha256);
 
         let mut reader = BatchReader::new(written.file).unwrap();
         let mut back = Vec::new();
         while let Some(some) = reader.read().unwrap() {
-            assert!(some.len() <= PART);
+            assert!(some.len() <= GROUP);
             back.extend(some);
         }
         assert!(back == samples, "{} samples", back.len());
@@ -198,7 +218,7 @@ mod tests {
     #[test]
     fn the_digest_is_that_of_the_file() {
         let mut writer = BatchWriter::new(tempfile::tempfile().unwrap()).unwrap();
-        writer.write(&[sample(1)]).unwrap();
+        writer.write(&Part::of(&[sample(1)]).unwrap()).unwrap();
         let mut written = writer.finish().unwrap();
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut written.file, &mut bytes).unwrap();

@@ -5,4 +5,5 @@ mod finishing;
 mod intake;
 mod keys;
 mod outbox;
+mod retention;
 mod support;

@@ -86,12 +86,17 @@ pub fn kept() -> Kept {
 
 /// Accepts a file.
 pub async fn accept(registry: &Database, name: &str) -> Result<()> {
+    accept_rows(registry, name, &kept()).await
+}
+
+/// Accepts a file of which this is kept.
+pub async fn accept_rows(registry: &Database, name: &str, kept: &Kept) -> Result<()> {
     let mut file = file(name);
     let Acceptance::Open(acceptance) = registry.begin_acceptance(file.sha256).await? else {
         bail!("{name} was accepted before");
     };
     file.dataset_version = Some(acceptance.next_version());
-    Ok(acceptance.commit(&file, &kept()).await?)
+    Ok(acceptance.commit(&file, kept).await?)
 }
 
 /// Terms with a lease of this length.

@@ -20,26 +20,28 @@ fn dear(rows: u32, seed: u32) -> Vec<u8> {
     (HEADER.to_owned() + &rows).into_bytes()
 }
 
-struct Desk {
-    _ingest: Process,
+/// Ingest and the API, and an operator.
+pub(super) struct Desk {
+    pub(super) ingest: Process,
     _api: Process,
-    url: String,
+    pub(super) url: String,
     key: String,
 }
 
 impl Desk {
-    async fn open(world: &World, settings: &[(&str, &str)]) -> Result<Self> {
+    pub(super) async fn open(world: &World, settings: &[(&str, &str)]) -> Result<Self> {
         let ingest = world.start("ingest", settings).await?;
         let api = world.start("api", &[]).await?;
         Ok(Self {
             url: api.address().await?,
             key: world.operator_key().await?,
-            _ingest: ingest,
+            ingest,
             _api: api,
         })
     }
 
-    async fn decide(&self, report: &Value, verb: &str) -> Result<(u16, Value)> {
+    /// Decides on the file of this report; the answer's status and body.
+    pub(super) async fn decide(&self, report: &Value, verb: &str) -> Result<(u16, Value)> {
         let sha256 = report["sha256"].as_str().context("no digest")?;
         let response = reqwest::Client::new()
             .post(format!("{}/v1/files/{sha256}/{verb}", self.url))
@@ -51,7 +53,7 @@ impl Desk {
     }
 
     /// Waits until the file is of this status.
-    async fn becomes(&self, report: &Value, status: &str) -> Result<Value> {
+    pub(super) async fn becomes(&self, report: &Value, status: &str) -> Result<Value> {
         let url = format!(
             "{}/v1/files/{}",
             self.url,

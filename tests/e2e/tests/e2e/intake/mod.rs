@@ -6,3 +6,4 @@ mod fail_points;
 mod inputs;
 mod names;
 mod outages;
+mod retention;

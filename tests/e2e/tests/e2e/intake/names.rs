@@ -30,6 +30,11 @@ async fn files_of_any_name_are_taken_and_none_overwrites_another() -> Result<()>
             world.drop_file("same.csv", &Diamonds::new(20, seed).to_bytes())?;
             let count = "SELECT count(*) FROM data_files WHERE name = 'same.csv'";
             world.becomes(count, seed as i64 - 9).await?;
+            // The next one must not replace it in the inbox.
+            until("the file to be moved", async || {
+                Ok((!world.path("inbox/same.csv").exists()).then_some(()))
+            })
+            .await?;
         }
         // Each of the eight, with its report.
         until("every file to be put away", async || {

@@ -9,7 +9,7 @@ use testkit::{Process, Proxy, World, generate::Diamonds, in_world, until};
 use crate::data::diamonds;
 
 /// Waits until readiness says this of a component.
-async fn says(ingest: &Process, component: &str, state: &str) -> Result<()> {
+pub(super) async fn says(ingest: &Process, component: &str, state: &str) -> Result<()> {
     let url = format!("{}/readyz", ingest.address().await?);
     until(&format!("{component} {state}"), async || {
         let answer: Value = reqwest::get(&url).await?.json().await?;
