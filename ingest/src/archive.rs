@@ -294,6 +294,18 @@ mod tests {
     }
 
     #[test]
+    fn the_reports_of_a_file_go_only_when_it_is_gone() {
+        let inbox = inbox();
+        drop_and_store(inbox.path(), "a.csv", "one");
+        let target = inbox.path().join("accepted/a.csv");
+        forget(&target).unwrap();
+        assert_eq!(names(&inbox.path().join("accepted")).len(), 2);
+        fs::remove_file(&target).unwrap();
+        forget(&target).unwrap();
+        assert!(names(&inbox.path().join("accepted")).is_empty());
+    }
+
+    #[test]
     fn a_held_file_is_found_by_its_content() {
         let inbox = inbox();
         let path = inbox.path().join("a.csv");

@@ -70,6 +70,14 @@ async fn relay_batch(backend: &Backend) -> Result<bool, String> {
         .await
         .map_err(text)?;
     metrics::counter!("lapidary_events_published_total").increment(confirmed.len() as u64);
+    if answers.contains(&Published::Returned) {
+        // Somebody deleted a queue; what it missed is published again once it is back.
+        backend
+            .publisher
+            .redeclare()
+            .await
+            .map_err(|error| error.to_string())?;
+    }
     if all {
         Ok(true)
     } else {

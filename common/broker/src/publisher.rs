@@ -96,7 +96,10 @@ impl Publisher {
     }
 
     /// Declares the topology again, after a message reached no queue that ought to exist.
-    pub(crate) async fn redeclare(&self) -> Result<(), BrokerError> {
+    ///
+    /// # Errors
+    /// When there is no connection, or the broker refuses.
+    pub async fn redeclare(&self) -> Result<(), BrokerError> {
         let mut slot = self.inner.link.lock().await;
         let link = self.inner.usable(&mut slot).await?;
         let declared = link.redeclare(&self.inner.settings.topology).await;

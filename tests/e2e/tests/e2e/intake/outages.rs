@@ -3,6 +3,7 @@
 use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, Result};
+use reqwest::Method;
 use serde_json::Value;
 use testkit::{Process, Proxy, World, generate::Diamonds, in_world, until};
 
@@ -87,6 +88,32 @@ async fn without_the_broker_a_file_is_taken_and_its_event_waits() -> Result<()> 
 }
 
 #[tokio::test]
+async fn an_event_that_no_queue_took_is_published_again_until_one_does() -> Result<()> {
+    in_world(|world| async move {
+        let ingest = world.start("ingest", &[]).await?;
+        says(&ingest, "broker", "up").await?;
+        world
+            .vhost
+            .call(Method::DELETE, "queues/{vhost}/train.linear", None)
+            .await?;
+        world.drop_file("a.csv", &diamonds(100, 1))?;
+        one_file_was_taken(&world).await?;
+        world
+            .becomes("SELECT count(*) FROM events WHERE published_at IS NULL", 0)
+            .await?;
+        until("the message in the queue", async || {
+            let queue = world
+                .vhost
+                .call(Method::GET, "queues/{vhost}/train.linear", None)
+                .await?;
+            Ok((queue["messages"] == 1).then_some(()))
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_store_that_cannot_be_written_is_waited_for() -> Result<()> {
     in_world(|world| async move {
         // Not even root can make a folder where a file is.
@@ -127,11 +154,11 @@ async fn a_file_that_is_written_to_before_its_commit_is_read_again() -> Result<(
         let _ingest = world.start("ingest", &[]).await?;
         // Where dataset versions are given out, the test stands in the way.
         let gate = world.database.begin().await?;
-        gate.execute("LOCK TABLE datasets IN ACCESS EXCLUSIVE MODE")
+        gate.execute("SELECT pg_advisory_xact_lock(x'6c6170690002'::bigint)")
             .await?;
         world.drop_file("a.csv", &diamonds(100, 1))?;
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                       AND wait_event_type = 'Lock' AND application_name = 'ingest'";
+                       AND wait_event = 'advisory' AND application_name = 'ingest'";
         world.becomes(waiting, 1).await?;
         let more = Diamonds::new(50, 9).to_bytes();
         let rows = more.splitn(2, |byte| *byte == b'\n').nth(1).context("no rows")?;
