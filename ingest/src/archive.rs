@@ -2,9 +2,12 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{self, Write as _},
-    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::PermissionsExt as _,
+    },
     path::{Path, PathBuf},
 };
 
@@ -133,7 +136,11 @@ fn copy(mut rows: &File, path: &Path) -> io::Result<()> {
 }
 
 fn written(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::with_prefix_in(".", path.parent().unwrap_or(Path::new(".")))?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".")
+        // For whoever may read the inbox, as far as the umask lets them.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
     write(file.as_file_mut())?;
     file.flush()?;
     file.as_file().sync_all()?;
@@ -270,6 +277,17 @@ mod tests {
         store(inbox.path(), &path, &file("a.csv", "two"), Some(&rows)).unwrap();
         let mended = fs::read(inbox.path().join("accepted/a.csv.rejected.csv")).unwrap();
         assert_eq!(mended, b"mended rows");
+    }
+
+    #[test]
+    fn reports_are_for_everybody_whom_the_umask_lets_read() {
+        let inbox = inbox();
+        drop_and_store(inbox.path(), "a.csv", "one");
+        let mode = |name: &str| {
+            let meta = fs::metadata(inbox.path().join(name)).unwrap();
+            meta.permissions().mode() & 0o777
+        };
+        assert_eq!(mode("accepted/a.csv.report.json"), mode("accepted/a.csv"));
     }
 
     #[test]

@@ -196,7 +196,11 @@ impl Intake {
         let features = profile.drifted.join(", ");
         tracing::warn!(features, "a data file is unlike the dataset so far");
         (self.drift == Drift::Block).then(|| {
-            format!("its {features} are unlike the dataset so far (population stability index above {}); an operator must accept or reject it", self.max_psi)
+            format!(
+                "it is unlike the dataset so far in {features} (population stability index above {}); \
+                 an operator must accept or reject it",
+                self.max_psi
+            )
         })
     }
 

@@ -23,9 +23,9 @@ pub enum TableError {
         /// Its size, not compressed.
         bytes: usize,
     },
-    /// A column holds something that is neither number nor text.
+    /// A column holds something that is read neither as number nor as text.
     #[error(
-        "column {column} of the Parquet file is of type {kind}; write numbers as numbers and grades as text"
+        "column {column} of the Parquet file is of type {kind}; write numbers as doubles or 64-bit integers, and grades as text"
     )]
     Type {
         /// The column.
@@ -40,6 +40,7 @@ pub enum TableError {
 pub struct Table {
     file: File,
     names: Vec<String>,
+    kinds: Vec<ArrowDataType>,
     rows: usize,
     next: usize,
 }
@@ -58,13 +59,7 @@ impl Table {
     ///
     /// When it is no Parquet, or has too large a row group.
     pub fn open(file: File) -> Result<Self, TableError> {
-        let (names, rows) = guarded(|| describe(&file))?;
-        Ok(Self {
-            file,
-            names,
-            rows,
-            next: 0,
-        })
+        guarded(|| describe(file))
     }
 
     /// The names of its columns, in order.
@@ -81,6 +76,15 @@ impl Table {
     pub fn read(&mut self, positions: &[usize]) -> Result<Option<Texts>, TableError> {
         if self.next >= self.rows {
             return Ok(None);
+        }
+        if let Some(wrong) = positions
+            .iter()
+            .find(|position| !is_read(&self.kinds[**position]))
+        {
+            return Err(TableError::Type {
+                column: self.names[*wrong].clone(),
+                kind: format!("{:?}", self.kinds[*wrong]),
+            });
         }
         let names: Vec<_> = positions
             .iter()
@@ -118,7 +122,7 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, TableError>) -> Result<T, TableEr
         .unwrap_or_else(|_| Err(TableError::Damaged("it contradicts itself".to_owned())))
 }
 
-fn describe(file: &File) -> Result<(Vec<String>, usize), TableError> {
+fn describe(file: File) -> Result<Table, TableError> {
     let mut reader = ParquetReader::new(file.try_clone().map_err(damaged)?);
     let groups = &reader.get_metadata().map_err(damaged)?.row_groups;
     let large = groups
@@ -130,9 +134,23 @@ fn describe(file: &File) -> Result<(Vec<String>, usize), TableError> {
             bytes: groups[position].total_byte_size(),
         });
     }
-    let names = reader.schema().map_err(damaged)?;
-    let names = names.iter_names().map(ToString::to_string).collect();
-    Ok((names, reader.num_rows().map_err(damaged)?))
+    let schema = reader.schema().map_err(damaged)?;
+    Ok(Table {
+        names: schema.iter_names().map(ToString::to_string).collect(),
+        kinds: schema.iter_values().map(|field| field.dtype.clone()).collect(),
+        rows: reader.num_rows().map_err(damaged)?,
+        next: 0,
+        file,
+    })
+}
+
+/// The types that become texts: what data science writes, but for small integers and categories.
+fn is_read(kind: &ArrowDataType) -> bool {
+    use ArrowDataType::{Float32, Float64, Int32, Int64, LargeUtf8, Null, UInt32, UInt64, Utf8, Utf8View};
+    matches!(
+        kind,
+        Float32 | Float64 | Int32 | Int64 | UInt32 | UInt64 | Utf8 | LargeUtf8 | Utf8View | Null
+    )
 }
 
 fn texts(file: &File, offset: usize, names: &[String]) -> Result<Texts, TableError> {
@@ -153,19 +171,51 @@ fn texts(file: &File, offset: usize, names: &[String]) -> Result<Texts, TableErr
 
 fn text_column(frame: &DataFrame, name: &str) -> Result<StringChunked, TableError> {
     let column = frame.column(name).map_err(damaged)?;
-    let kind = column.dtype();
-    let wrong = || TableError::Type {
-        column: name.to_owned(),
-        kind: kind.to_string(),
-    };
-    if !(kind.is_primitive_numeric() || matches!(kind, DataType::String | DataType::Null)) {
-        return Err(wrong());
-    }
-    let texts = column.cast(&DataType::String).map_err(|_| wrong())?;
-    texts.str().cloned().map_err(|_| wrong())
+    let texts = column.cast(&DataType::String).map_err(damaged)?;
+    texts.str().cloned().map_err(damaged)
 }
 
 fn damaged(reason: impl ToString) -> TableError {
     let text = reason.to_string();
     TableError::Damaged(text.lines().next().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn table(frame: &mut DataFrame) -> Table {
+        let mut bytes = Vec::new();
+        ParquetWriter::new(&mut bytes).finish(frame).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        Table::open(file).unwrap()
+    }
+
+    #[test]
+    fn numbers_and_texts_of_every_usual_type_are_read_as_texts() {
+        let mut frame = df!(
+            "carat" => [1.1_f32, 0.23], "price" => [4733_i64, 326], "x" => [Some(6.61), None],
+            "depth" => [62_u32, 61], "cut" => ["Ideal", "Fair"]
+        )
+        .unwrap();
+        let texts = table(&mut frame).read(&[4, 0, 1, 2, 3]).unwrap().unwrap();
+        let row = |row| [0, 1, 2, 3, 4].map(|column| texts.get(column, row).to_owned());
+        assert_eq!(row(0), ["Ideal", "1.1", "4733", "6.61", "62"]);
+        assert_eq!(row(1), ["Fair", "0.23", "326", "", "61"]);
+    }
+
+    #[test]
+    fn a_column_of_another_type_is_named_and_one_that_nobody_asked_for_does_not_matter() {
+        let mut frame = df!("carat" => [1.1], "sold" => [true]).unwrap();
+        let mut table = table(&mut frame);
+        assert_eq!(table.names(), ["carat", "sold"]);
+        let error = table.read(&[1]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("column sold of the Parquet file is of type Boolean;"),
+            "{error}"
+        );
+        assert_eq!(table.read(&[0]).unwrap().unwrap().len(), 1);
+    }
 }
