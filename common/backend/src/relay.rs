@@ -65,10 +65,13 @@ async fn relay_batch(backend: &Backend) -> Result<bool, String> {
         .collect();
     failpoint::reach("published");
     let all = confirmed.len() == messages.len();
-    taken
+    let waited = taken
         .mark(|event| confirmed.contains(&event.id))
         .await
         .map_err(text)?;
+    for waited in waited {
+        metrics::histogram!("lapidary_event_waited_seconds").record(waited.as_secs_f64());
+    }
     metrics::counter!("lapidary_events_published_total").increment(confirmed.len() as u64);
     if answers.contains(&Published::Returned) {
         // Somebody deleted a queue; what it missed is published again once it is back.

@@ -5,6 +5,8 @@
 //! the same event at once; an event may be published twice (a relay that dies after publishing),
 //! never not at all.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use domain::event::{Delivery, Event};
 use sea_orm::{
@@ -81,12 +83,13 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Marks those events as published for which `published` answers true, and lets go of the rest.
+    /// Marks those events as published for which `published` answers true, and lets go of the rest. Tells for
+    /// how long each of them had waited.
     ///
     /// # Errors
     ///
     /// When Postgres does not commit; the events will be taken again then.
-    pub async fn mark(self, published: impl Fn(&Unpublished) -> bool) -> Result<u64, StorageError> {
+    pub async fn mark(self, published: impl Fn(&Unpublished) -> bool) -> Result<Vec<Duration>, StorageError> {
         let done: Vec<i64> = self
             .events
             .iter()
@@ -94,12 +97,15 @@ impl Taken {
             .map(|event| event.seq)
             .collect();
         let statement = sql(
-            "UPDATE events SET published_at = clock_timestamp() WHERE seq = ANY($1)",
+            "UPDATE events SET published_at = clock_timestamp() WHERE seq = ANY($1) \
+             RETURNING greatest(0, extract(epoch FROM published_at - created_at))::float8 AS waited",
             [done.into()],
         );
-        let marked = self.transaction.execute_raw(statement).await?.rows_affected();
+        let rows = self.transaction.query_all_raw(statement).await?;
         self.transaction.commit().await?;
-        Ok(marked)
+        let waited = rows.iter().map(|row| row.try_get("", "waited"));
+        let waited: Vec<f64> = waited.collect::<Result<_, _>>()?;
+        Ok(waited.into_iter().map(Duration::from_secs_f64).collect())
     }
 }
 

@@ -20,7 +20,8 @@ impl Troubles {
     /// Adds the inbox and the object store to `health`.
     pub(super) fn register(health: &Health) -> Self {
         let troubles = Self {
-            inbox: health.component("inbox", Need::Essential),
+            // One file that cannot be read must not make the service unavailable.
+            inbox: health.component("inbox", Need::Useful),
             store: health.component("store", Need::Essential),
             told: HashMap::new(),
         };
