@@ -263,7 +263,9 @@ impl Intake {
             hashes,
             rejected,
         } = candidate;
-        if reading::open(&path)?.map(|now| now.snapshot) != Some(snapshot) {
+        let unchanged = reading::open(&path)?.map(|now| now.snapshot) == Some(snapshot);
+        // Housekeeping deletes batches under the same lock: one of the same rows may have been nobody's until now.
+        if !unchanged || self.backend.store.kept_batch(kept.batch).await?.is_none() {
             change.give_up().await?;
             return Ok(Taken::Changed);
         }

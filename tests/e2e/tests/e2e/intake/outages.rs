@@ -5,7 +5,7 @@ use std::{fs, io::Write as _};
 use anyhow::{Context as _, Result};
 use reqwest::Method;
 use serde_json::Value;
-use testkit::{Process, Proxy, World, generate::Diamonds, in_world, until};
+use testkit::{Process, Proxy, Transaction, World, generate::Diamonds, in_world, until};
 
 use crate::data::diamonds;
 
@@ -148,18 +148,48 @@ async fn a_file_that_cannot_be_moved_is_taken_once_and_moved_when_that_can_be() 
     .await
 }
 
+/// Where dataset versions are given out, the test stands in the way.
+async fn closed_gate(world: &World) -> Result<Transaction> {
+    let gate = world.database.begin().await?;
+    gate.execute("SELECT pg_advisory_xact_lock(x'6c6170690002'::bigint)")
+        .await?;
+    Ok(gate)
+}
+
+async fn waits_at_the_gate(world: &World) -> Result<()> {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                   AND wait_event = 'advisory' AND application_name = 'ingest'";
+    world.becomes(waiting, 1).await
+}
+
+#[tokio::test]
+async fn a_batch_that_housekeeping_took_before_the_commit_is_kept_again() -> Result<()> {
+    in_world(|world| async move {
+        let gate = closed_gate(&world).await?;
+        let _ingest = world.start("ingest", &[]).await?;
+        world.drop_file("a.csv", &diamonds(100, 1))?;
+        waits_at_the_gate(&world).await?;
+        let batches = world.path("store/batches");
+        fs::remove_dir_all(&batches)?;
+        gate.rollback().await?;
+        one_file_was_taken(&world).await?;
+        let digest = "SELECT encode(batch_sha256, 'hex') AS digest FROM data_files";
+        let rows = world.database.query(digest).await?;
+        let digest = rows[0]["digest"].as_str().context("no digest")?;
+        let kept = batches.join(&digest[..2]).join(format!("{digest}.parquet"));
+        assert!(kept.exists(), "{}", kept.display());
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_file_that_is_written_to_before_its_commit_is_read_again() -> Result<()> {
     in_world(|world| async move {
+        let gate = closed_gate(&world).await?;
         let _ingest = world.start("ingest", &[]).await?;
-        // Where dataset versions are given out, the test stands in the way.
-        let gate = world.database.begin().await?;
-        gate.execute("SELECT pg_advisory_xact_lock(x'6c6170690002'::bigint)")
-            .await?;
         world.drop_file("a.csv", &diamonds(100, 1))?;
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                       AND wait_event = 'advisory' AND application_name = 'ingest'";
-        world.becomes(waiting, 1).await?;
+        waits_at_the_gate(&world).await?;
         let more = Diamonds::new(50, 9).to_bytes();
         let rows = more.splitn(2, |byte| *byte == b'\n').nth(1).context("no rows")?;
         fs::OpenOptions::new()
