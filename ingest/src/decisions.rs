@@ -51,12 +51,19 @@ impl Intake {
     }
 
     async fn withdraw(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
-        let change = self.begin().await?;
-        let newest = change.newest().context("there is no dataset to withdraw from")?;
+        let newest = self.backend.database.newest_dataset().await?;
+        let newest = newest.context("there is no dataset to withdraw from")?;
+        // This takes as long as the dataset is large: nobody waits for it, and Postgres ends no idle transaction.
         let rows = self
             .known
-            .rows_without(&self.backend, newest.version, decision.file.sha256)
+            .rows_without(&self.backend, newest, decision.file.sha256)
             .await?;
+        let change = self.backend.database.begin_decided().await?;
+        if change.newest().map(|now| now.version) != Some(newest) {
+            // Another ingest was faster; the decision stays open and is looked at again.
+            change.give_up().await?;
+            return Ok(false);
+        }
         Ok(change.withdraw_decided(decision, rows, self.clock.now()).await?)
     }
 

@@ -28,6 +28,13 @@ use trouble::Troubles;
 const MOST_CHANGES: usize = 1024;
 const BUSY_AFTER: Duration = Duration::from_millis(50);
 
+/// Whether files are left that could be taken at once.
+#[derive(PartialEq)]
+enum Ready {
+    None,
+    More,
+}
+
 /// The inbox folder, watched.
 pub(crate) struct Inbox {
     folder: PathBuf,
@@ -71,7 +78,9 @@ impl Inbox {
         while !stop.is_cancelled() {
             self.look();
             self.carry_out(&mut intake).await;
-            self.take_ready(&mut intake, &stop).await;
+            if self.take_ready(&mut intake, &stop).await == Ready::More {
+                continue;
+            }
             let pause = if self.candidates.is_empty() {
                 self.scan_interval
             } else {
@@ -121,10 +130,12 @@ impl Inbox {
         }
     }
 
-    async fn take_ready(&mut self, intake: &mut Intake, stop: &CancellationToken) {
+    /// Takes what is ready, until it is time to look around again.
+    async fn take_ready(&mut self, intake: &mut Intake, stop: &CancellationToken) -> Ready {
+        let started = Instant::now();
         for path in self.candidates.ready(self.settle) {
-            if stop.is_cancelled() {
-                return;
+            if stop.is_cancelled() || started.elapsed() >= self.scan_interval {
+                return Ready::More;
             }
             match intake.take(&path).await {
                 Ok(taken) => {
@@ -142,7 +153,7 @@ impl Inbox {
                     self.candidates.retry_later(&path);
                 }
             }
-            self.look();
         }
+        Ready::None
     }
 }

@@ -13,7 +13,7 @@ use tracing::warn;
 pub(super) struct Troubles {
     inbox: Component,
     store: Component,
-    told: HashMap<PathBuf, String>,
+    told: HashMap<PathBuf, (Blamed, String)>,
 }
 
 impl Troubles {
@@ -33,36 +33,43 @@ impl Troubles {
     /// A file, or the folder, cannot be worked on now.
     pub(super) fn tell(&mut self, path: &Path, error: &anyhow::Error) {
         let text = format!("{error:#}");
-        match blamed(error) {
+        let blamed = blamed(error);
+        match blamed {
             Blamed::Postgres => {}
             Blamed::Store => self.store.down(text.clone()),
             Blamed::Inbox => self.inbox.down(text.clone()),
         }
-        if self.told.get(path) != Some(&text) {
-            warn!(file = %path.display(), error = text, "a file waits");
-            self.told.insert(path.to_owned(), text);
+        let trouble = (blamed, text);
+        if self.told.get(path) != Some(&trouble) {
+            warn!(file = %path.display(), error = trouble.1, "a file waits");
+            self.told.insert(path.to_owned(), trouble);
         }
+        self.settle();
     }
 
     /// What was to be done with `path` was done.
     pub(super) fn over(&mut self, path: &Path) {
         self.told.remove(path);
-        if self.told.is_empty() {
-            self.inbox.up();
-            self.store.up();
-        }
+        self.settle();
     }
 
     /// The trouble with files that are gone is over.
     pub(super) fn keep(&mut self, concerns: impl Fn(&Path) -> bool) {
         self.told.retain(|path, _| concerns(path));
-        if self.told.is_empty() {
-            self.inbox.up();
-            self.store.up();
+        self.settle();
+    }
+
+    /// What is blamed for nothing works.
+    fn settle(&self) {
+        for (component, whose) in [(&self.inbox, Blamed::Inbox), (&self.store, Blamed::Store)] {
+            if self.told.values().all(|(blamed, _)| *blamed != whose) {
+                component.up();
+            }
         }
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blamed {
     Postgres,
     Store,
@@ -78,5 +85,29 @@ fn blamed(error: &anyhow::Error) -> Blamed {
         Some(StorageError::Database(_)) => Blamed::Postgres,
         Some(StorageError::Io(_)) | None => Blamed::Inbox,
         Some(_) => Blamed::Store,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::service::clock::Clock;
+    use anyhow::anyhow;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_works_again_is_up_while_a_file_still_cannot_be_read() {
+        let health = Health::new(Clock::system());
+        let mut troubles = Troubles::register(&health);
+        troubles.tell(Path::new("unreadable.csv"), &anyhow!("permission denied"));
+        let missing = StorageError::MissingObject("batches/1".to_owned());
+        troubles.tell(Path::new("a.csv"), &missing.into());
+        let state = |name: &str| json!(health.snapshot())["components"][name]["state"].clone();
+        assert_eq!((state("inbox"), state("store")), (json!("down"), json!("down")));
+        troubles.over(Path::new("a.csv"));
+        assert_eq!((state("inbox"), state("store")), (json!("down"), json!("up")));
+        troubles.keep(|_| false);
+        assert_eq!(state("inbox"), json!("up"));
     }
 }

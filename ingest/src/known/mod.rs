@@ -69,8 +69,9 @@ impl Known {
         }
         for kept in added {
             self.learn(backend, &kept).await?;
+            // One by one: what is learned before an error is not learned again.
+            self.version = Some(self.version.map_or(DatasetVersion::FIRST, DatasetVersion::next));
         }
-        self.version = Some(version);
         Ok(())
     }
 
@@ -133,8 +134,9 @@ impl Known {
 
     async fn learn(&mut self, backend: &Backend, kept: &Kept) -> anyhow::Result<()> {
         let hashes = distinct_of(backend, &self.scratch, kept.batch).await?;
+        self.push(hashes.hashes)?;
         self.distribution.add(&kept.distribution);
-        Ok(self.push(hashes.hashes)?)
+        Ok(())
     }
 
     /// Keeps few runs, each more than twice as long as the next.
