@@ -68,7 +68,7 @@ for crate in "${!TREES[@]}"; do
   [ "$crate" = trainer ] || absent "$crate" trainer
 done
 
-for crate in ingest api; do absent "$crate" linfa linfa-linear xgboost-rs xgboost-rs-sys; done
+for crate in ingest api; do absent "$crate" linfa linfa-elasticnet linfa-linear tpe xgboost-rs xgboost-rs-sys; done
 for crate in domain model; do absent "$crate" tokio sea-orm lapin axum; done
 mapfile -t OTHERS < <(printf '%s\n' "${CRATES[@]}" | grep -vxF domain)
 absent domain "${OTHERS[@]}"

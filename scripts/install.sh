@@ -17,6 +17,11 @@ missing_packages() {
   have python3 || say python3
   have gzip || say gzip
   have git || say git
+  # XGBoost is C++, and its bindings are made from its headers.
+  have cmake || say cmake
+  have g++ || say g++
+  have clang || say clang
+  compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || say libclang-dev
   if ! have setpriv || ! have flock; then say util-linux; fi
   have pkg-config || say pkg-config
   # Servers that exist already need no packages of ours.

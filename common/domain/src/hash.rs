@@ -16,6 +16,9 @@ pub const NAME: &str = "lapidary-diamond-1";
 /// One diamond in this many is held out.
 const HOLDOUT_EVERY: u64 = 5;
 
+/// One training diamond in this many validates what was fitted on the others.
+const VALIDATION_EVERY: u64 = 5;
+
 /// Which samples a stone may serve as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -23,6 +26,24 @@ pub enum Side {
     Training,
     /// No model ever trains on it.
     Holdout,
+}
+
+/// What a training stone does while a learner compares parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InnerSide {
+    /// The trials fit on it.
+    Fitting,
+    /// The trials are compared on it.
+    Validation,
+}
+
+/// What a held-out stone is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldoutHalf {
+    /// Ranges are calibrated on it, and the gate compares models on it.
+    Calibration,
+    /// The coverage of ranges is checked on it, and nothing else is decided by it.
+    Checking,
 }
 
 /// The content of a diamond, price apart, as a number.
@@ -40,16 +61,37 @@ impl DiamondHash {
     /// The side that the first eight bytes decide.
     #[must_use]
     pub fn side(&self) -> Side {
-        if self.bits().is_multiple_of(HOLDOUT_EVERY) {
+        if self.bits(0).is_multiple_of(HOLDOUT_EVERY) {
             Side::Holdout
         } else {
             Side::Training
         }
     }
 
-    fn bits(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    /// The inner side that the second eight bytes decide; it means something on the training side only.
+    #[must_use]
+    pub fn inner_side(&self) -> InnerSide {
+        if self.bits(1).is_multiple_of(VALIDATION_EVERY) {
+            InnerSide::Validation
+        } else {
+            InnerSide::Fitting
+        }
+    }
+
+    /// The half that the third eight bytes decide; it means something in the holdout only.
+    #[must_use]
+    pub fn holdout_half(&self) -> HoldoutHalf {
+        if self.bits(2).is_multiple_of(2) {
+            HoldoutHalf::Calibration
+        } else {
+            HoldoutHalf::Checking
+        }
+    }
+
+    /// The eight bytes at place `word`, 0 to 3, as a number.
+    fn bits(&self, word: usize) -> u64 {
+        let bytes = self.0[8 * word..].iter().take(8);
+        bytes.fold(0, |bits, byte| bits << 8 | u64::from(*byte))
     }
 }
 
@@ -152,6 +194,35 @@ mod tests {
             .filter(|n| DiamondHash::of(&diamond(f64::from(*n) / 100.0)).side() == Side::Holdout)
             .count();
         assert!((3_800..=4_200).contains(&held_out), "{held_out} of 20,000");
+    }
+
+    /// Each choice uses bits of its own, so within a side the next choice is as even as over all.
+    #[test]
+    fn the_sides_of_the_sides_are_independent() {
+        let hashes = (1..=40_000).map(|n| DiamondHash::of(&diamond(f64::from(n) / 100.0)));
+        let (holdout, training): (Vec<_>, Vec<_>) = hashes.partition(|hash| hash.side() == Side::Holdout);
+        let validating = training
+            .iter()
+            .filter(|hash| hash.inner_side() == InnerSide::Validation);
+        let calibrating = holdout
+            .iter()
+            .filter(|hash| hash.holdout_half() == HoldoutHalf::Calibration);
+        let share = |part: usize, whole: usize| part as f64 / whole as f64;
+        let (validating, calibrating) = (
+            share(validating.count(), training.len()),
+            share(calibrating.count(), holdout.len()),
+        );
+        assert!((0.19..0.21).contains(&validating), "{validating}");
+        assert!((0.47..0.53).contains(&calibrating), "{calibrating}");
+    }
+
+    #[test]
+    fn the_sides_of_a_stone_are_pinned_for_ever() {
+        let sides = |n: u32| {
+            let hash = DiamondHash::of(&diamond(f64::from(n) / 10.0));
+            (hash.side(), hash.inner_side(), hash.holdout_half())
+        };
+        insta::assert_debug_snapshot!((1..=12).map(sides).collect::<Vec<_>>());
     }
 
     proptest! {
