@@ -1,4 +1,6 @@
 //! Black-box tests of the crate, one binary.
 
 #[cfg(test)]
+mod notebook;
+#[cfg(test)]
 mod parity;
