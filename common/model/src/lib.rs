@@ -8,6 +8,8 @@
 //! prediction beside `linear`, its learner beside `learn::linear`; the compiler names the rest.
 
 pub mod artifact;
+#[cfg(feature = "learners")]
+mod features;
 #[cfg(test)]
 mod fixture;
 pub mod gate;

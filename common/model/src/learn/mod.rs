@@ -5,6 +5,7 @@ mod error;
 pub mod linear;
 mod missing_x;
 mod rank;
+pub mod xgboost;
 
 use domain::{ModelKind, Sample};
 

@@ -4,3 +4,7 @@
 mod notebook;
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod search;
+#[cfg(test)]
+mod stones;
