@@ -3,7 +3,7 @@
 use domain::{ModelKind, PartialDiamond};
 use serde::{Deserialize, Serialize};
 
-use crate::{linear::LinearModel, range::TrainedOn, trees::TreeModel};
+use crate::{linear::LinearModel, range::TrainedOn, reasons::Explanation, trees::TreeModel};
 
 /// A model of any kind, ready to predict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,23 @@ impl Predictor {
         match self {
             Self::Linear(model) => model.unusual(diamond),
             Self::Xgboost(model) => model.unusual(diamond),
+        }
+    }
+
+    /// Which of depth, table, x, y and z the model uses.
+    pub(crate) fn measures_used(&self) -> [bool; 5] {
+        match self {
+            Self::Linear(_) => [false, false, true, false, false],
+            Self::Xgboost(_) => [true; 5],
+        }
+    }
+
+    /// What the price of `diamond` is made of; none where the price is too large for cents.
+    #[must_use]
+    pub fn explain(&self, diamond: &PartialDiamond) -> Option<Explanation> {
+        match self {
+            Self::Linear(model) => model.explain(diamond),
+            Self::Xgboost(model) => model.explain(diamond),
         }
     }
 

@@ -32,15 +32,12 @@ pub const MIN_SAMPLES: usize = 3 + Cut::ALL.len() + Color::ALL.len() + Clarity::
 /// follow from each other.
 pub fn fit(samples: &[Sample]) -> Result<LinearModel, LearnError> {
     LearnError::unless_enough(samples.len(), MIN_SAMPLES)?;
-    let mut form = blank(samples)?;
+    let form = blank(samples)?;
     let columns = columns(samples)?;
     let design = columns::design(samples, &columns);
     rank::check(&design).map_err(|deficiency| describe(&deficiency, &columns))?;
     let coefficients = least_squares(design, samples)?;
-    for (column, coefficient) in columns.iter().zip(coefficients) {
-        write(&mut form, *column, coefficient);
-    }
-    Ok(LinearModel::try_from(form)?)
+    filled(form, &columns, coefficients, samples)
 }
 
 /// [`fit`], with what a run tells of it.
@@ -71,6 +68,7 @@ fn blank(samples: &[Sample]) -> Result<LinearForm, LearnError> {
             reference: Grades::of(samples)?.reference,
             effects: BTreeMap::new(),
         },
+        mean_terms: [0.0; 5],
         missing_x: PowerLaw::fit(samples, |sample| sample.diamond.x.get()),
         trained_on: trained_on(samples)?,
     })
@@ -111,6 +109,26 @@ fn least_squares(design: Array2<f64>, samples: &[Sample]) -> Result<Array1<f64>,
     fitted
         .map(|fitted| fitted.params().clone())
         .map_err(|error| LearnError::Solver(Box::new(error)))
+}
+
+/// The model whose `columns` have these coefficients, with what its terms are on average over `samples`.
+pub(super) fn filled(
+    mut form: LinearForm,
+    columns: &[Column],
+    coefficients: impl IntoIterator<Item = f64>,
+    samples: &[Sample],
+) -> Result<LinearModel, LearnError> {
+    for (column, coefficient) in columns.iter().zip(coefficients) {
+        write(&mut form, *column, coefficient);
+    }
+    let model = LinearModel::try_from(form.clone())?;
+    let mut sums = [0.0; 5];
+    for sample in samples {
+        let terms = model.terms(&sample.diamond.into());
+        sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+    }
+    let mean_terms = sums.map(|sum| sum / samples.len() as f64);
+    Ok(LinearModel::try_from(LinearForm { mean_terms, ..form })?)
 }
 
 fn write(form: &mut LinearForm, column: Column, coefficient: f64) {

@@ -2,7 +2,7 @@
 //!
 //! The schema is in XGBoost's repository, `doc/model.schema`; version 1.6.2 writes it.
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 /// What kind of model it is; read first, since other kinds differ in the rest.
 #[derive(Deserialize)]
@@ -70,9 +70,6 @@ pub(super) struct TreeForm {
     /// 0 for a threshold, 1 for a set of categories.
     #[serde(default)]
     pub(super) split_type: Vec<u64>,
-    /// The nodes that split by categories.
-    #[serde(default)]
-    pub(super) categories_nodes: Vec<IgnoredAny>,
 }
 
 /// A truth value, which XGBoost writes as a number or as itself, depending on its version.
