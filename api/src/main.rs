@@ -1,6 +1,7 @@
 //! The REST API: prices, similar samples and the registry, every answer on record.
 
 mod auth;
+mod base64;
 mod body;
 mod commands;
 mod key;

@@ -64,6 +64,14 @@ impl Problem {
         }
     }
 
+    pub(crate) fn overload() -> Self {
+        let detail = "there is more to do than can be done at once; try again in a moment";
+        Self {
+            retry_after: Some("1"),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
     pub(crate) fn unrecorded() -> Self {
         let detail = "the request cannot be recorded now, so it is not answered; try again in a moment";
         Self {

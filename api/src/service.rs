@@ -15,13 +15,14 @@ use broker::{WakeUp, WakeUps};
 use tokio::sync::Notify;
 use tracing::info;
 
-use crate::{routes, serving::Serving};
+use crate::{record::Recorder, routes, serving::Serving};
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) backend: Backend,
     pub(crate) serving: Arc<Serving>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
@@ -40,11 +41,13 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
         .await
         .with_context(|| format!("api.listen {address} cannot be bound"))?;
     info!(address = %listener.local_addr()?, "listening");
+    let recorder = Recorder::start(&config.traffic, &backend.database, &health, &clock, lifecycle)?;
     follow_champion(&serving, &backend, config, lifecycle, servers);
     let body_limit_bytes = config.api.body_limit_bytes;
     let app = App {
         backend,
         serving,
+        recorder,
         health,
         metrics,
         clock,

@@ -8,13 +8,14 @@ mod predictions;
 mod registry;
 mod security;
 mod similar;
+mod traffic;
 
-use axum::{Router, http::StatusCode, middleware, response::Redirect, routing::get};
+use axum::{Router, http::StatusCode, response::Redirect, routing::get};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::{problem::Problem, record, service::App};
+use crate::{problem::Problem, record::RecordLayer, service::App};
 
 #[derive(OpenApi)]
 #[openapi(info(title = "Lapidary", description = "Diamond prices, explained and on record."))]
@@ -37,6 +38,8 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(decisions::accept))
         .routes(routes!(decisions::reject))
         .routes(routes!(decisions::withdraw))
+        .routes(routes!(traffic::traffic))
+        .routes(routes!(traffic::record))
         .split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
@@ -51,6 +54,6 @@ pub(crate) fn router(app: App) -> Router {
                 "this page does not take this method; see /docs",
             )
         })
-        .layer(middleware::from_fn_with_state(app.clone(), record::layer))
+        .layer(RecordLayer::new(app.clone()))
         .with_state(app)
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/predictions`: the price of a diamond.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     body::JsonBody,
     problem::{Fault, Problem},
-    record::AnsweredBy,
+    record::{AnsweredBy, RequestId},
     service::App,
 };
 
@@ -77,6 +77,7 @@ pub(crate) struct AnsweringModel {
     (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(crate) async fn predict(
     State(app): State<App>,
+    Extension(RequestId(id)): Extension<RequestId>,
     JsonBody(request): JsonBody<Request>,
 ) -> Result<Response, Problem> {
     let diamond = diamond(&request).map_err(Problem::invalid)?;
@@ -84,7 +85,7 @@ pub(crate) async fn predict(
     let champion = served.champion;
     let price = (served.predictor.predict(&diamond) * 100.0).round() / 100.0;
     let answer = Prediction {
-        id: Uuid::now_v7(),
+        id,
         price,
         currency: "USD",
         unusual: served.predictor.unusual(&diamond),

@@ -23,6 +23,7 @@ mod retention;
 pub mod run_claim;
 pub mod run_finish;
 pub mod runs;
+pub mod spool;
 pub mod store;
 pub mod table;
 pub mod traffic;

@@ -21,6 +21,15 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// The same part, of other items.
+    #[must_use]
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(convert).collect(),
+            next_cursor: self.next_cursor,
+        }
+    }
+
     /// Makes a page of rows that were read one more than `limit` at the most.
     pub(crate) fn of<R>(
         mut rows: Vec<R>,

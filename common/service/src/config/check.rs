@@ -38,6 +38,13 @@ pub(super) fn check(config: &Config) -> Check {
         config.api.body_limit_bytes,
         1024..=1024 * 1024 * 1024,
     )?;
+    within(
+        "traffic.spool_max_bytes",
+        config.traffic.spool_max_bytes,
+        1 << 16..=1 << 50,
+    )?;
+    within("traffic.max_requests", config.traffic.max_requests, 1..=1_000_000)?;
+    within("traffic.max_bytes", config.traffic.max_bytes, 1 << 20..=1 << 42)?;
     directives("telemetry.log", &config.telemetry.log)
 }
 

@@ -28,6 +28,8 @@ pub struct Config {
     pub promotion: Promotion,
     /// The REST API.
     pub api: Api,
+    /// The record of requests and responses.
+    pub traffic: Traffic,
     /// The outbox relay.
     pub relay: Relay,
     /// Stopping.
@@ -151,6 +153,27 @@ pub struct Api {
     /// How often the champion is looked up in Postgres (`reconcile_interval_ms`).
     #[serde(rename = "reconcile_interval_ms", deserialize_with = "milliseconds")]
     pub reconcile_interval: Duration,
+}
+
+/// The record of requests and responses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traffic {
+    /// The folder of spools, absolute.
+    #[serde(deserialize_with = "absolute_path")]
+    pub spool: PathBuf,
+    /// What one process's spool may hold, in bytes.
+    pub spool_max_bytes: u64,
+    /// How long Postgres may take to commit before records go to the spool (`commit_timeout_ms`).
+    #[serde(rename = "commit_timeout_ms", deserialize_with = "milliseconds")]
+    pub commit_timeout: Duration,
+    /// The most requests in hand.
+    pub max_requests: usize,
+    /// The most bytes of their large bodies.
+    pub max_bytes: u64,
+    /// How long excess waits before it is turned away (`wait_ms`).
+    #[serde(rename = "wait_ms", deserialize_with = "milliseconds")]
+    pub wait: Duration,
 }
 
 /// The outbox relay.
