@@ -40,10 +40,6 @@ pub(crate) struct AnsweredBy(pub(crate) ModelVersion);
 
 /// Left on a response whose body the record does not keep, such as an export: it is let through as it comes.
 #[derive(Clone, Copy)]
-#[expect(
-    dead_code,
-    reason = "for routes that stream files of which they know the digest"
-)]
 pub(crate) struct BodyTold(pub(crate) BodyDigest);
 
 /// Where a route that asks for a key leaves the key's id, for the record.

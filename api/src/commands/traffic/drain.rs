@@ -7,7 +7,7 @@ use clap::Args;
 use crate::record::drain_folder;
 
 #[derive(Args)]
-pub(super) struct Drain {
+pub(crate) struct Drain {
     /// The folder with the `.spool` files, such as `spool/0`; no process may hold it.
     folder: PathBuf,
 }

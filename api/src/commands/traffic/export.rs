@@ -14,7 +14,7 @@ use super::csv::CsvFile;
 const PART: u64 = 500;
 
 #[derive(Args)]
-pub(super) struct Export {
+pub(crate) struct Export {
     /// The file to write: NAME.parquet or NAME.csv. It must not exist.
     file: PathBuf,
     /// Only requests from this time on, such as 2026-01-31T12:00:00Z.

@@ -6,7 +6,7 @@ use storage::traffic::{TrafficDay, days::expired};
 
 #[derive(Args)]
 #[group(required = true, multiple = true)]
-pub(super) struct Retain {
+pub(crate) struct Retain {
     /// Records of whole days that ended more than so many days ago go.
     #[arg(long)]
     days: Option<u64>,
