@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use backend::Backend;
 use model::{Artifact, Predictor};
-use storage::models::ChampionRef;
+use storage::promotions::ChampionRef;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
