@@ -14,6 +14,7 @@ use tokio::process::Command;
 use crate::data::get;
 
 const NO_FILE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const NO_RECORD: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Runs `api keys …`.
 async fn keys(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
@@ -50,7 +51,7 @@ async fn operator_routes(url: &str) -> Result<Vec<(Method, String)>> {
     for (path, operations) in document["paths"].as_object().context("no paths")? {
         for (method, operation) in operations.as_object().context("no operations")? {
             if operation["security"] == json!([{"operator_key": []}]) {
-                let path = path.replace("{sha256}", NO_FILE);
+                let path = path.replace("{sha256}", NO_FILE).replace("{id}", NO_RECORD);
                 routes.push((method.to_uppercase().parse()?, format!("{url}{path}")));
             }
         }
