@@ -20,7 +20,7 @@ use crate::{record::Recorder, routes, serving::Serving};
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
-    pub(crate) backend: Backend,
+    pub(crate) backend: Arc<Backend>,
     pub(crate) serving: Arc<Serving>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,
@@ -45,7 +45,7 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     follow_champion(&serving, &backend, config, lifecycle, servers);
     let body_limit_bytes = config.api.body_limit_bytes;
     let app = App {
-        backend,
+        backend: Arc::new(backend),
         serving,
         recorder,
         health,
