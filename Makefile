@@ -1,6 +1,6 @@
 # `make` alone lists the targets. What they do is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs clean build test lint servers install bench-ingest
+.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-serving
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
@@ -37,6 +37,10 @@ servers: install ## start only RabbitMQ and PostgreSQL
 
 bench-ingest: install ## measure intake: a 1 GB CSV beside polars, and the way to the event
 	@scripts/bench.sh ingest
+
+bench-serving: ## measure durable predictions: beside an echo and FastAPI, then open loop with swaps
+	@WITH_WRK=yes scripts/install.sh
+	@scripts/bench.sh serving
 
 install:
 	@scripts/install.sh

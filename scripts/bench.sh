@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a benchmark on the private servers, its peers in a Python environment of their own.
-#   scripts/bench.sh ingest [options of the benchmark]
+#   scripts/bench.sh ingest|serving [options of the benchmark]
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -10,8 +10,9 @@ VENV=$LOCAL/bench-venv
 cd "$ROOT"
 "$ROOT/scripts/servers.sh" start
 cargo build --release --locked --workspace --bins
+if [ "$1" = serving ]; then cargo build --release --locked --workspace --example echo; fi
 if [ ! -x "$VENV/bin/python" ]; then python3 -m venv "$VENV"; fi
-"$VENV/bin/pip" install --quiet --requirement bench/peers/requirements.txt
+"$VENV/bin/pip" install --quiet --requirement "bench/peers/$1.txt"
 set -a
 # shellcheck disable=SC1090
 . <(grep '^LAPIDARY_TEST_' "$LOCAL/servers.env")

@@ -70,7 +70,10 @@ impl Recorder {
             most_requests: config.max_requests,
             is_away: AtomicBool::new(false),
         });
-        let committers = std::env::var("LAP_COMMITTERS").ok().and_then(|x| x.parse().ok()).unwrap_or(COMMITTERS);
+        let committers = std::env::var("LAP_COMMITTERS")
+            .ok()
+            .and_then(|x| x.parse().ok())
+            .unwrap_or(COMMITTERS);
         for _ in 0..committers {
             let work = committer::run(Arc::clone(&recorder), database.traffic_writer());
             recorder.watch("committer", work, lifecycle);

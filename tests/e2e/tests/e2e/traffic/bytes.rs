@@ -105,16 +105,24 @@ async fn a_client_that_hangs_up_stops_neither_the_handler_nor_the_record() -> Re
         let api = world.start("api", &[]).await?;
         let url = format!("{}/v1/files", api.address().await?);
         let release = world.database.begin().await?;
-        release.execute("LOCK TABLE data_files IN ACCESS EXCLUSIVE MODE").await?;
+        release
+            .execute("LOCK TABLE data_files IN ACCESS EXCLUSIVE MODE")
+            .await?;
         let client = tokio::spawn(reqwest::get(url));
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                        AND wait_event_type = 'Lock' AND application_name = 'api'";
         world.becomes(waiting, 1).await?;
         client.abort();
-        until("the client to be gone", async || Ok(client.is_finished().then_some(()))).await?;
+        until("the client to be gone", async || {
+            Ok(client.is_finished().then_some(()))
+        })
+        .await?;
         release.rollback().await?;
         world
-            .becomes("SELECT count(*) FROM traffic WHERE path = '/v1/files' AND status = 200", 1)
+            .becomes(
+                "SELECT count(*) FROM traffic WHERE path = '/v1/files' AND status = 200",
+                1,
+            )
             .await
     })
     .await

@@ -21,12 +21,20 @@ async fn a_spool_that_was_left_is_drained_by_a_command_once() -> Result<()> {
         let spool = world.path("spool/0").display().to_string();
         let refused = command(&world, &["traffic", "drain", &spool]).await?;
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(!refused.status.success() && told.contains("belongs to a process that runs"), "{told}");
+        assert!(
+            !refused.status.success() && told.contains("belongs to a process that runs"),
+            "{told}"
+        );
         api.crash().await?;
         clients.join_all().await;
 
-        let copy = fs::read_dir(&spool)?.map(|entry| anyhow::Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        let copy: Vec<_> = copy.into_iter().map(|path| anyhow::Ok((fs::read(&path)?, path))).collect::<Result<_>>()?;
+        let copy = fs::read_dir(&spool)?
+            .map(|entry| anyhow::Ok(entry?.path()))
+            .collect::<Result<Vec<_>>>()?;
+        let copy: Vec<_> = copy
+            .into_iter()
+            .map(|path| anyhow::Ok((fs::read(&path)?, path)))
+            .collect::<Result<_>>()?;
         println!("{}", printed(&world, &["traffic", "drain", &spool]).await?);
         load.is_on_record(&world).await?;
         let rows = world.database.number("SELECT count(*) FROM traffic").await?;
@@ -57,13 +65,23 @@ async fn old_days_are_listed_and_deleted_and_today_stays() -> Result<()> {
         let partition = "SELECT count(*) FROM traffic_20200102";
         assert_eq!(world.database.number(partition).await?, 1);
         let listed = printed(&world, &["traffic", "retain", "--days", "30"]).await?;
-        assert!(listed.contains("2020-01-02") && listed.contains("would go"), "{listed}");
+        assert!(
+            listed.contains("2020-01-02") && listed.contains("would go"),
+            "{listed}"
+        );
         assert_eq!(world.database.number(partition).await?, 1);
         let deleted = printed(&world, &["traffic", "retain", "--bytes", "0", "--delete"]).await?;
-        assert!(deleted.contains("deleted") && deleted.contains("1 of "), "{deleted}");
+        assert!(
+            deleted.contains("deleted") && deleted.contains("1 of "),
+            "{deleted}"
+        );
         assert_eq!(world.database.number("SELECT count(*) FROM traffic").await?, 0);
         let days = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'traffic'::regclass";
-        assert_eq!(world.database.number(days).await?, 9, "today, seven days more, and the rest");
+        assert_eq!(
+            world.database.number(days).await?,
+            9,
+            "today, seven days more, and the rest"
+        );
         Ok(())
     })
     .await

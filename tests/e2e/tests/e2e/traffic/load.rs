@@ -45,7 +45,10 @@ impl Load {
         for _ in 0..times {
             let number = self.asked.fetch_add(1, Ordering::SeqCst);
             let request = json!({"carat": number, "cut": "?", "color": "H", "clarity": "SI1"}).to_string();
-            let sent = client.post(url).header("content-type", "application/json").body(request.clone());
+            let sent = client
+                .post(url)
+                .header("content-type", "application/json")
+                .body(request.clone());
             let answer = sent.send().await?;
             let id = answer.headers()["x-request-id"].to_str()?.to_owned();
             let response = answer.text().await?;
@@ -53,7 +56,11 @@ impl Load {
                 self.refused.fetch_add(1, Ordering::SeqCst);
                 continue;
             }
-            self.answers().push(Answer { id, request, response });
+            self.answers().push(Answer {
+                id,
+                request,
+                response,
+            });
         }
         Ok(())
     }
@@ -90,13 +97,19 @@ impl Load {
             .await?;
         let mut recorded: HashMap<String, Vec<Value>> = HashMap::new();
         for row in rows {
-            recorded.entry(row["id"].as_str().unwrap_or_default().to_owned()).or_default().push(row);
+            recorded
+                .entry(row["id"].as_str().unwrap_or_default().to_owned())
+                .or_default()
+                .push(row);
         }
         let answers = self.answers().clone();
         for answer in &answers {
             let rows = recorded.get(&answer.id).map_or(&[][..], Vec::as_slice);
             let expected = json!({"id": answer.id, "request": answer.request, "response": answer.response});
-            ensure!(rows == [expected.clone()], "a client got {expected}, on record is {rows:?}");
+            ensure!(
+                rows == [expected.clone()],
+                "a client got {expected}, on record is {rows:?}"
+            );
         }
         println!(
             "{} answers were received, and all are on record once as they went; {} requests were refused",

@@ -22,9 +22,9 @@ async fn metric(url: &str, series: &str) -> Result<f64> {
 /// The number of the series that begins so; 0 before it is told.
 fn number(text: &str, series: &str) -> Result<f64> {
     let (name, label) = series.split_once('{').unwrap_or((series, ""));
-    let line = text.lines().find(|line| {
-        line.split('{').next() == Some(name) && line.contains(label.trim_end_matches('}'))
-    });
+    let line = text
+        .lines()
+        .find(|line| line.split('{').next() == Some(name) && line.contains(label.trim_end_matches('}')));
     Ok(line
         .and_then(|line| line.rsplit(' ').next())
         .map_or(Ok(0.0), str::parse)?)

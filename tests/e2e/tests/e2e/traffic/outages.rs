@@ -12,7 +12,10 @@ async fn adds_up(url: &str) -> Result<()> {
     let answered = number(&text, "lapidary_traffic_answered_total")?;
     let committed = number(&text, "lapidary_traffic_records_total{outcome=\"committed\"}")?;
     let spooled = number(&text, "lapidary_traffic_records_total{outcome=\"spooled\"}")?;
-    ensure!(answered == committed + spooled, "{answered} = {committed} + {spooled}");
+    ensure!(
+        answered == committed + spooled,
+        "{answered} = {committed} + {spooled}"
+    );
     Ok(())
 }
 
@@ -52,7 +55,12 @@ async fn without_postgres_answers_go_on_and_are_on_record_once_it_is_back() -> R
 async fn a_postgres_that_hangs_holds_nobody_up_for_long() -> Result<()> {
     in_world(|world| async move {
         let way = Proxy::start(world.database.url()).await?;
-        let api = api_by_way_of(&world, &way.url(), &[("LAPIDARY__TRAFFIC__COMMIT_TIMEOUT_MS", "200")]).await?;
+        let api = api_by_way_of(
+            &world,
+            &way.url(),
+            &[("LAPIDARY__TRAFFIC__COMMIT_TIMEOUT_MS", "200")],
+        )
+        .await?;
         let (url, load) = (api.address().await?, Load::default());
         let _clients = load.start(&url, 16);
         load.grows(200).await?;
@@ -67,10 +75,18 @@ async fn a_postgres_that_hangs_holds_nobody_up_for_long() -> Result<()> {
 }
 
 async fn read_only(world: &World, how: &str) -> Result<()> {
-    let name = world.database.url().rsplit('/').next().unwrap_or_default().to_owned();
+    let name = world
+        .database
+        .url()
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     world
         .database
-        .execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = {how}"))
+        .execute(&format!(
+            "ALTER DATABASE {name} SET default_transaction_read_only = {how}"
+        ))
         .await?;
     let sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                     WHERE datname = current_database() AND application_name = 'api'";
@@ -101,7 +117,12 @@ async fn a_postgres_that_takes_no_writes_is_waited_for() -> Result<()> {
 async fn a_full_spool_refuses_rather_than_answer_unrecorded_and_says_so() -> Result<()> {
     in_world(|world| async move {
         let way = Proxy::start(world.database.url()).await?;
-        let api = api_by_way_of(&world, &way.url(), &[("LAPIDARY__TRAFFIC__SPOOL_MAX_BYTES", "200000")]).await?;
+        let api = api_by_way_of(
+            &world,
+            &way.url(),
+            &[("LAPIDARY__TRAFFIC__SPOOL_MAX_BYTES", "200000")],
+        )
+        .await?;
         let (url, load) = (api.address().await?, Load::default());
         let clients = load.start(&url, 16);
         load.grows(100).await?;

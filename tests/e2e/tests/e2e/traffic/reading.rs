@@ -12,7 +12,9 @@ struct Operator {
 
 impl Operator {
     async fn get(&self, path: &str) -> Result<Value> {
-        let sent = Client::new().get(format!("{}{path}", self.url)).bearer_auth(&self.key);
+        let sent = Client::new()
+            .get(format!("{}{path}", self.url))
+            .bearer_auth(&self.key);
         Ok(sent.send().await?.json().await?)
     }
 
@@ -62,7 +64,12 @@ async fn traffic_is_listed_by_filters_and_parts_the_newest_first() -> Result<()>
         let part = operator.get("/v1/traffic?status=404&limit=2").await?;
         let cursor = part["next_cursor"].as_str().unwrap_or_default();
         assert_eq!(cursor, ids[2]);
-        assert_eq!(operator.ids(&format!("status=404&limit=2&cursor={cursor}")).await?, ids[3..]);
+        assert_eq!(
+            operator
+                .ids(&format!("status=404&limit=2&cursor={cursor}"))
+                .await?,
+            ids[3..]
+        );
         let wrong = operator.get("/v1/traffic?since=yesterday").await?;
         assert_eq!(wrong["errors"][0]["pointer"], "since", "{wrong}");
         Ok(())
@@ -88,13 +95,21 @@ async fn a_record_shows_both_bodies_and_no_key() -> Result<()> {
         );
         assert_eq!(record["request_body"], json!({"base64": "/3s="}));
         assert_eq!(record["response_body"], json!(bytes));
-        assert_eq!(record["request_headers"], json!({"accept": "*/*", "content-type": "application/json"}));
+        assert_eq!(
+            record["request_headers"],
+            json!({"accept": "*/*", "content-type": "application/json"})
+        );
         assert_eq!(record["query"], "key=lap_op_REDACTED");
-        let secrets = format!("SELECT count(*) FROM traffic WHERE traffic::text LIKE '%{}%'", operator.key);
+        let secrets = format!(
+            "SELECT count(*) FROM traffic WHERE traffic::text LIKE '%{}%'",
+            operator.key
+        );
         assert_eq!(world.database.number(&secrets).await?, 0);
         let own = operator.ids("path=/v1/traffic/x").await?;
         assert_eq!(own, Vec::<String>::new());
-        let missing = operator.get("/v1/traffic/00000000-0000-0000-0000-000000000000").await?;
+        let missing = operator
+            .get("/v1/traffic/00000000-0000-0000-0000-000000000000")
+            .await?;
         assert_eq!(missing["status"], 404);
         Ok(())
     })
