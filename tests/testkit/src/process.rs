@@ -151,6 +151,36 @@ impl Process {
     }
 }
 
+/// A command that ran to its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// Whether its exit code was 0.
+    pub success: bool,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said beside.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Runs the binary `name`.
+    pub(crate) async fn of(name: &str, arguments: &[&str], settings: &[(&str, String)]) -> Result<Self> {
+        let output = Command::new(binary(name)?)
+            .args(arguments)
+            .env_clear()
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await?;
+        Ok(Self {
+            success: output.status.success(),
+            stdout: String::from_utf8(output.stdout)?,
+            stderr: String::from_utf8(output.stderr)?,
+        })
+    }
+}
+
 /// Beside this program's own binary: `target/PROFILE/NAME`, where tests are in `target/PROFILE/deps`.
 fn binary(name: &str) -> Result<PathBuf> {
     let program = env::current_exe()?;

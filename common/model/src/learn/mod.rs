@@ -4,7 +4,6 @@ mod columns;
 mod error;
 pub mod linear;
 mod make;
-mod missing_x;
 mod rank;
 mod watch;
 

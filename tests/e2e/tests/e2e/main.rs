@@ -6,4 +6,5 @@ mod intake;
 mod keys;
 mod path;
 mod traffic;
+mod training;
 mod versions;
