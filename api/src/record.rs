@@ -17,11 +17,11 @@ use axum::{
 };
 use bytes::Bytes;
 use domain::{ModelVersion, traffic::TrafficRecord};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::{key::without_keys, problem::Problem, service::App};
+use crate::{input::body_fault, key::without_keys, problem::Problem, service::App};
 
 /// Paths that leave no record.
 const UNRECORDED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -109,17 +109,10 @@ async fn answer(app: App, request: Request, next: Next) -> Response {
 }
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is larger than {limit} bytes; send less at a time"),
-        )),
-        Err(_) => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "the body did not arrive whole",
-        )),
-    }
+    let collected = Limited::new(body, limit).collect().await;
+    collected
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|error| body_fault(error, limit))
 }
 
 /// What the head tells; the rest is filled in by the caller.

@@ -17,9 +17,9 @@ use utoipa::ToSchema;
 
 use super::files::{STATUSES, missing};
 use crate::{
-    auth::Operator,
-    body::JsonBody,
-    problem::{Fault, Problem},
+    access::Operator,
+    input::{Faults, Fields, FromJson, Json as Sent, JsonBody, Place},
+    problem::Problem,
     service::App,
 };
 
@@ -31,15 +31,33 @@ const NO_ROWS: &str = "the file is withdrawn and its rows are no longer kept, so
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Why {
-    /// For the record, in 1 to 1000 characters.
-    #[serde(default)]
+    /// For the record, in 1 to 1000 characters, not all of them blank.
     #[schema(
-        required = true,
         min_length = 1,
         max_length = 1000,
+        pattern = r"\S",
         example = "checked with the shop"
     )]
     reason: String,
+}
+
+impl FromJson for Why {
+    fn from_json(json: &Sent, place: &Place, faults: &mut Faults) -> Option<Self> {
+        let what = format!("why, in 1 to {LONGEST_REASON} characters");
+        let fields = Fields::of(json, place, &["reason"], faults)?;
+        let reason = fields.required("reason", &what, faults)?;
+        let place = fields.at("reason");
+        let reason = reason
+            .text("reason", "checked with the shop", &place, faults)?
+            .trim();
+        if !(1..=LONGEST_REASON).contains(&reason.chars().count()) {
+            faults.add(&place, format!("reason has to say {what}"));
+            return None;
+        }
+        Some(Self {
+            reason: reason.to_owned(),
+        })
+    }
 }
 
 type Answer = Result<(StatusCode, Json<DataFile>), Problem>;
@@ -105,11 +123,11 @@ async fn decide(
     let order = Order {
         sha256: sha256.parse().map_err(|_| missing())?,
         verb,
-        reason: reason(&why)?,
+        reason: why.reason,
         decided_by: key.name,
         decided_at: app.clock.now(),
     };
-    match app.backend.database.decide(&order, &app.backend.store).await? {
+    match app.registry()?.decide(&order, &app.backend.store).await? {
         Ordered::Written(file) => Ok((StatusCode::ACCEPTED, Json(*file))),
         Ordered::NoSuchFile => Err(missing()),
         Ordered::Undecided => Err(Problem::new(
@@ -119,17 +137,6 @@ async fn decide(
         Ordered::NoRows => Err(Problem::new(StatusCode::CONFLICT, NO_ROWS)),
         Ordered::Unfit(status) => Err(Problem::new(StatusCode::CONFLICT, unfit(verb, status))),
     }
-}
-
-fn reason(why: &Why) -> Result<String, Problem> {
-    let reason = why.reason.trim();
-    if (1..=LONGEST_REASON).contains(&reason.chars().count()) {
-        return Ok(reason.to_owned());
-    }
-    Err(Problem::invalid(vec![Fault {
-        pointer: "/reason".to_owned(),
-        detail: format!("say why as the reason, in 1 to {LONGEST_REASON} characters"),
-    }]))
 }
 
 /// Why `verb` cannot be decided on a file of this status, and what can.
@@ -167,16 +174,5 @@ mod tests {
             unfit(Verb::Reject, FileStatus::Accepted),
             "the file is accepted; only held files can be rejected: withdraw it to take it out of the dataset"
         );
-    }
-
-    #[test]
-    fn a_reason_is_trimmed_and_neither_empty_nor_endless() {
-        let why = |reason: &str| Why {
-            reason: reason.to_owned(),
-        };
-        assert_eq!(reason(&why(" new shop\n")).unwrap(), "new shop");
-        assert!(reason(&why(&"ä".repeat(LONGEST_REASON))).is_ok());
-        assert!(reason(&why(" \n")).is_err());
-        assert!(reason(&why(&"ä".repeat(LONGEST_REASON + 1))).is_err());
     }
 }

@@ -5,12 +5,12 @@ use axum::{
     extract::{Path, State},
 };
 use domain::file::{DataFile, FileStatus};
-use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::list::{Answer, List, list, page};
 use crate::{
-    problem::{Fault, Params, Problem},
+    input::{Faults, FromQuery, Params, Query},
+    problem::Problem,
     service::App,
 };
 
@@ -23,32 +23,43 @@ pub(super) const STATUSES: [FileStatus; 4] = [
 ];
 
 /// Which files, and which part of the list.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// Only files of this status: `held` are those that wait for an operator. All when left out.
-    #[param(value_type = Option<FileStatus>)]
-    status: Option<String>,
+    status: Option<FileStatus>,
     /// The most items, 1 to 1000; 100 when left out.
     limit: Option<u64>,
     /// `next_cursor` of the part before.
     cursor: Option<String>,
 }
 
+impl FromQuery for Wanted {
+    const KNOWN: &'static [&'static str] = &["status", "limit", "cursor"];
+
+    fn from_query(query: &Query, faults: &mut Faults) -> Option<Self> {
+        let status = query.one_of("status", &STATUSES.map(FileStatus::name), faults);
+        let limit = query.whole("limit", 1..=1000, 100, faults);
+        Some(Self {
+            status: status?,
+            limit: Some(limit?),
+            cursor: query.get("cursor").map(ToOwned::to_owned),
+        })
+    }
+}
+
 /// Data files, the last judged first.
 #[utoipa::path(get, path = "/v1/files", params(Wanted), responses((status = 422, body = Problem), (status = 200, body = List<DataFile>)))]
 pub(super) async fn files(State(app): State<App>, Params(wanted): Params<Wanted>) -> Answer<List<DataFile>> {
-    let status = wanted.status.as_deref().map(status).transpose()?;
     let page = page(wanted.limit, wanted.cursor);
-    Ok(list(app.backend.database.data_files(status, &page).await?))
+    Ok(list(app.registry()?.data_files(wanted.status, &page).await?))
 }
 
 /// One data file's report.
 #[utoipa::path(get, path = "/v1/files/{sha256}", params(("sha256" = String, Path)), responses((status = 200, body = DataFile), (status = 404, body = Problem)))]
 pub(super) async fn file(State(app): State<App>, Path(sha256): Path<String>) -> Answer<DataFile> {
     let sha256 = sha256.parse().map_err(|_| missing())?;
-    app.backend
-        .database
+    app.registry()?
         .data_file(sha256)
         .await?
         .map(Json)
@@ -58,14 +69,4 @@ pub(super) async fn file(State(app): State<App>, Path(sha256): Path<String>) -> 
 /// There is no such file.
 pub(super) fn missing() -> Problem {
     Problem::not_found("such data file")
-}
-
-fn status(text: &str) -> Result<FileStatus, Problem> {
-    text.parse().map_err(|error| {
-        let known = STATUSES.map(FileStatus::name).join(", ");
-        Problem::invalid(vec![Fault {
-            pointer: "status".to_owned(),
-            detail: format!("{error}; there are: {known}"),
-        }])
-    })
 }

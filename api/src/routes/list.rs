@@ -1,11 +1,14 @@
 //! Lists, a part at a time.
 
 use axum::Json;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use storage::{Page, PageRequest};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::problem::Problem;
+use crate::{
+    input::{Faults, FromQuery, Query},
+    problem::Problem,
+};
 
 const LARGEST_PAGE: u64 = 1000;
 
@@ -13,7 +16,8 @@ const LARGEST_PAGE: u64 = 1000;
 pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
 /// Which part of a list.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Part {
     /// The most items, 1 to 1000; 100 when left out.
     limit: Option<u64>,
@@ -27,6 +31,18 @@ pub(super) struct List<T> {
     items: Vec<T>,
     /// What to ask for the next part; null at the end.
     next_cursor: Option<String>,
+}
+
+impl FromQuery for Part {
+    const KNOWN: &'static [&'static str] = &["limit", "cursor"];
+
+    fn from_query(query: &Query, faults: &mut Faults) -> Option<Self> {
+        let limit = query.whole("limit", 1..=LARGEST_PAGE, 100, faults)?;
+        Some(Self {
+            limit: Some(limit),
+            cursor: query.get("cursor").map(ToOwned::to_owned),
+        })
+    }
 }
 
 impl From<Part> for PageRequest {

@@ -66,6 +66,7 @@ impl World {
                 "LAPIDARY__INGEST__SCRATCH",
                 self.path("scratch").display().to_string(),
             ),
+            ("LAPIDARY__API__CACHE", self.path("cache").display().to_string()),
             ("LAPIDARY__INGEST__LISTEN", any.clone()),
             ("LAPIDARY__TRAINER__LISTEN", any.clone()),
             ("LAPIDARY__API__LISTEN", any),
