@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use domain::{DatasetVersion, ModelKind, ModelVersion, PromotionNumber, Sha256};
 use model::{Artifact, Predictor};
 use serde::{Deserialize, Serialize};
-use storage::{batch::Written, models::ChampionRef};
+use storage::{batch::Written, promotions::ChampionRef};
 
 use super::gather;
 use crate::{disk, neighbours::Neighbours};

@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use backend::Backend;
 use chrono::{DateTime, Utc};
 use model::{Artifact, Predictor};
-use storage::models::ChampionRef;
+use storage::promotions::ChampionRef;
 use tokio::{sync::Notify, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};

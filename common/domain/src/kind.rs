@@ -31,6 +31,16 @@ impl ModelKind {
     }
 }
 
+impl ModelKind {
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Linear => "least squares on the logarithm of the price",
+        }
+    }
+}
+
 impl fmt::Display for ModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

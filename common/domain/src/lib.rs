@@ -26,7 +26,7 @@ pub mod version;
 
 pub use diamond::{Diamond, PartialDiamond, Sample};
 pub use grade::{Clarity, Color, Cut};
-pub use hash::{DiamondHash, SampleHash, Side};
+pub use hash::{DiamondHash, HoldoutHalf, InnerSide, SampleHash, Side};
 pub use kind::ModelKind;
 pub use sha256::Sha256;
 pub use unit::{Carat, Millimeters, OutOfRange, Percent, Price};

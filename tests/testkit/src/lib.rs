@@ -4,6 +4,7 @@
 
 mod database;
 pub mod generate;
+mod node;
 mod process;
 mod proxy;
 mod settings;
@@ -13,6 +14,7 @@ mod world;
 
 pub use database::{TestDatabase, Transaction};
 pub use nix::sys::signal::Signal;
+pub use node::Node;
 pub use process::Process;
 pub use proxy::Proxy;
 pub use settings::checkout;

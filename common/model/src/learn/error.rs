@@ -15,6 +15,12 @@ pub enum LearnError {
         /// How many there must be.
         needed: usize,
     },
+    /// Nothing to measure by.
+    #[error("no sample fell on the holdout side; add data")]
+    NoHoldout,
+    /// Whoever it worked for said so.
+    #[error("the training was cancelled")]
+    Cancelled,
     /// A quality does not vary.
     #[error(
         "every training sample has {quality} {grade}: its effect cannot be told; add samples of another {quality}"

@@ -9,12 +9,13 @@ use ndarray::{Array1, Array2};
 use serde_json::json;
 
 use super::{
-    LearnError,
+    Fitted, LearnError,
     columns::{self, Column, Grades},
     missing_x,
     rank::{self, Deficiency},
 };
 use crate::{
+    Predictor,
     linear::{LinearForm, LinearModel, QualityForm},
     range::{Range, TrainedOn},
 };
@@ -42,9 +43,14 @@ pub fn fit(samples: &[Sample]) -> Result<LinearModel, LearnError> {
     Ok(LinearModel::try_from(form)?)
 }
 
-/// What the learner does, for the model's history.
-pub(super) fn parameters() -> serde_json::Value {
-    json!({"target": "log price", "features": ["carat", "x", "cut", "color", "clarity"]})
+/// [`fit`], with what a run tells of it.
+pub(super) fn learn(samples: &[Sample]) -> Result<Fitted, LearnError> {
+    Ok(Fitted {
+        predictor: Predictor::Linear(fit(samples)?),
+        parameters: json!({"target": "log price", "features": ["carat", "x", "cut", "color", "clarity"]}),
+        trials: Vec::new(),
+        validation: None,
+    })
 }
 
 /// The model as far as it is known without the regression.

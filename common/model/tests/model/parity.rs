@@ -3,14 +3,10 @@
 use std::{collections::HashSet, fs, path::PathBuf};
 
 use domain::{
-    ModelKind, Sample,
+    Sample,
     row::{Column, RawRow, judge},
 };
-use model::{
-    Artifact, Predictor,
-    learn::{Settings, train},
-    score,
-};
+use model::{Artifact, Predictor, learn::linear, score};
 use serde_json::Value;
 
 /// A line of the file, the header being line 1, and the sample on it, unless it is rejected.
@@ -79,13 +75,7 @@ impl Notebook {
     }
 
     fn fit(&self) -> Artifact {
-        let settings = Settings {
-            seed: 42,
-            min_rows: 100,
-        };
-        train(ModelKind::Linear, &self.training(), &settings)
-            .unwrap()
-            .artifact
+        Artifact::new(Predictor::Linear(linear::fit(&self.training()).unwrap()))
     }
 }
 

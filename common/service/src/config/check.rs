@@ -26,11 +26,27 @@ pub(super) fn check(config: &Config) -> Check {
     )?;
     within("ingest.max_file_bytes", config.ingest.max_file_bytes, 1..=1 << 40)?;
     within("ingest.max_psi", config.ingest.max_psi, 0.0..=f64::MAX)?;
-    within("trainer.max_attempts", config.trainer.max_attempts, 1..=1000)?;
+    within("trainer.max_failures", config.trainer.max_failures, 1..=1000)?;
+    within("trainer.threads", config.trainer.threads, 0..=1024)?;
     within("trainer.min_rows", config.trainer.min_rows, 1..=u64::MAX)?;
     kinds(&config.training.kinds)?;
     // The seed becomes a `bigint` in Postgres.
     within("training.seed", config.training.seed, 0..=i64::MAX as u64)?;
+    within(
+        "training.xgboost.trials",
+        config.training.xgboost.trials,
+        1..=10_000,
+    )?;
+    within(
+        "training.elastic_net.penalty",
+        config.training.elastic_net.penalty,
+        0.0..=f64::MAX,
+    )?;
+    within(
+        "training.elastic_net.l1_ratio",
+        config.training.elastic_net.l1_ratio,
+        0.0..=1.0,
+    )?;
     within("promotion.min_gain", config.promotion.min_gain, 0.0..=f64::MAX)?;
     within("promotion.min_r2", config.promotion.min_r2, f64::MIN..=1.0)?;
     within(

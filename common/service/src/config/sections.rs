@@ -110,8 +110,10 @@ pub struct Trainer {
     /// How long a run belongs to a silent trainer (`lease_ms`).
     #[serde(rename = "lease_ms", deserialize_with = "milliseconds")]
     pub lease: Duration,
-    /// Tries of one run before it is given up.
-    pub max_attempts: u32,
+    /// Failures of one run with which it is given up.
+    pub max_failures: u32,
+    /// Threads of a search; 0 for one per processor.
+    pub threads: usize,
     /// How often missing runs are looked for (`sweep_interval_ms`).
     #[serde(rename = "sweep_interval_ms", deserialize_with = "milliseconds")]
     pub sweep_interval: Duration,
@@ -128,6 +130,31 @@ pub struct Training {
     pub kinds: Vec<String>,
     /// The seed of every run.
     pub seed: u64,
+    /// The kind `xgboost`.
+    pub xgboost: Xgboost,
+    /// The kind `elastic_net`.
+    pub elastic_net: ElasticNet,
+}
+
+/// The kind `xgboost`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Xgboost {
+    /// Sets of parameters that its search tries.
+    pub trials: u32,
+    /// When its search stops although trials are left (`time_limit_ms`).
+    #[serde(rename = "time_limit_ms", deserialize_with = "milliseconds")]
+    pub time_limit: Duration,
+}
+
+/// The kind `elastic_net`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ElasticNet {
+    /// How strongly coefficients are pulled towards 0.
+    pub penalty: f64,
+    /// The share of the pull that makes them 0 altogether, 0 to 1.
+    pub l1_ratio: f64,
 }
 
 /// When a challenger becomes champion.

@@ -3,10 +3,11 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ModelVersion, PromotionNumber,
+    ModelVersion,
     event::{Event, EventData, ModelReady, RunNews},
     metrics::Metrics,
-    model::ArtifactRef,
+    model::{Action, ArtifactRef},
+    run::Trial,
     verdict::Verdict,
 };
 use sea_orm::{
@@ -15,16 +16,15 @@ use sea_orm::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::{claim::Lease, progress::insert_trials};
 use crate::{
     Database, StorageError,
     database::sql,
-    entity::{model, promotion},
+    entity::model,
     outbox,
-    run_claim::Lease,
+    promoting::{Decided, insert_promotion, lock_reign},
+    promotions::Reign,
 };
-
-/// Advisory lock under which model versions and promotions are given out.
-const MODELS_LOCK: i64 = 0x6c61_7069_0003;
 
 /// What a successful attempt made.
 #[derive(Debug)]
@@ -37,10 +37,12 @@ pub struct Trained<'a> {
     pub metrics: &'a Metrics,
     /// The trainer's version.
     pub code_version: &'a str,
+    /// Every trial, among them those that could not be noted while Postgres was away.
+    pub trials: &'a [Trial],
     /// What the attempt told.
     pub log: &'a [String],
-    /// The promotion that was the newest when the gate judged.
-    pub judged_against: Option<PromotionNumber>,
+    /// Who reigned when the gate judged.
+    pub judged_against: Reign,
 }
 
 /// How the end of an attempt went.
@@ -50,7 +52,7 @@ pub enum Finish {
     Committed(ModelVersion),
     /// The run is another's by now: nothing was changed.
     LeaseLost,
-    /// There is another champion by now: nothing was changed; judge again.
+    /// There is another champion by now, or it was frozen or thawed: nothing was changed; judge again.
     ChampionMoved,
 }
 
@@ -73,11 +75,9 @@ impl Database {
         if !end_run(&transaction, lease, trained, at).await? {
             return Ok(Finish::LeaseLost);
         }
-        transaction
-            .execute_raw(sql("SELECT pg_advisory_xact_lock($1)", [MODELS_LOCK.into()]))
-            .await?;
-        let champion = newest_promotion(&transaction).await?;
-        if champion != trained.judged_against {
+        insert_trials(&transaction, lease, trained.trials).await?;
+        let reign = lock_reign(&transaction).await?;
+        if reign != trained.judged_against {
             return Ok(Finish::ChampionMoved);
         }
         let version = next_model_version(&transaction).await?;
@@ -85,8 +85,12 @@ impl Database {
         insert_model(&transaction, lease, trained, version, &verdict, at).await?;
         let mut happened = vec![EventData::RunFinished(news(lease, Some(version), None))];
         if verdict.promoted {
-            let promotion = champion.map_or(PromotionNumber::FIRST, PromotionNumber::next);
-            insert_promotion(&transaction, promotion, version, &verdict.reason, at).await?;
+            let decided = Decided {
+                by: "gate",
+                reason: &verdict.reason,
+                at,
+            };
+            let promotion = insert_promotion(&transaction, reign, version, Action::Gate, decided).await?;
             happened.push(EventData::ModelReady(ModelReady {
                 promotion,
                 model_version: version,
@@ -117,7 +121,22 @@ impl Database {
         Ok(ours)
     }
 
-    /// Gives a run back to be tried again; false when it is ours no more.
+    /// Gives a run back unharmed, for another trainer to take; false when it is ours no more.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not commit.
+    pub async fn put_back_run(&self, lease: &Lease, log: &[String]) -> Result<bool, StorageError> {
+        let [id, attempt] = key(lease);
+        let statement = sql(
+            "UPDATE training_runs SET status = 'queued', lease_until = NULL, log = log || $3 \
+             WHERE id = $1 AND attempts = $2 AND status = 'running'",
+            [id, attempt, lines(log).into()],
+        );
+        Ok(self.connection.execute_raw(statement).await?.rows_affected() == 1)
+    }
+
+    /// Gives a run back to be tried again, a failure being counted; false when it is ours no more.
     ///
     /// # Errors
     ///
@@ -128,15 +147,11 @@ impl Database {
         error: &str,
         log: &[String],
     ) -> Result<bool, StorageError> {
+        let [id, attempt] = key(lease);
         let statement = sql(
-            "UPDATE training_runs SET status = 'queued', lease_until = NULL, error = $3, log = log || $4 \
-             WHERE id = $1 AND attempts = $2 AND status = 'running'",
-            [
-                key(lease)[0].clone(),
-                key(lease)[1].clone(),
-                text(error).into(),
-                lines(log).into(),
-            ],
+            "UPDATE training_runs SET status = 'queued', lease_until = NULL, failures = failures + 1, error = $3, \
+             log = log || $4 WHERE id = $1 AND attempts = $2 AND status = 'running'",
+            [id, attempt, text(error).into(), lines(log).into()],
         );
         Ok(self.connection.execute_raw(statement).await?.rows_affected() == 1)
     }
@@ -152,8 +167,8 @@ pub(crate) async fn record_failure(
 ) -> Result<bool, StorageError> {
     let [id, attempt] = key(lease);
     let statement = sql(
-        "UPDATE training_runs SET status = 'failed', lease_until = NULL, error = $3, log = log || $4, \
-         finished_at = $5 WHERE id = $1 AND attempts = $2 AND status IN ('running', 'queued')",
+        "UPDATE training_runs SET status = 'failed', lease_until = NULL, failures = failures + 1, error = $3, \
+         log = log || $4, finished_at = $5 WHERE id = $1 AND attempts = $2 AND status IN ('running', 'queued')",
         [id, attempt, text(error).into(), lines(log).into(), at.into()],
     );
     if transaction.execute_raw(statement).await?.rows_affected() == 0 {
@@ -187,26 +202,13 @@ async fn end_run(
     Ok(transaction.execute_raw(statement).await?.rows_affected() == 1)
 }
 
-async fn newest_promotion(
-    transaction: &DatabaseTransaction,
-) -> Result<Option<PromotionNumber>, StorageError> {
-    let number = max(transaction, "SELECT max(number) AS number FROM promotions").await?;
-    number
-        .map(PromotionNumber::try_from)
-        .transpose()
-        .map_err(|e| StorageError::bad_row("promotions", e))
-}
-
 async fn next_model_version(transaction: &DatabaseTransaction) -> Result<ModelVersion, StorageError> {
-    let number = max(transaction, "SELECT max(version) AS number FROM models").await?;
-    let newest = number.map(ModelVersion::try_from).transpose();
+    let newest = sql("SELECT max(version) AS version FROM models", []);
+    let row = transaction.query_one_raw(newest).await?;
+    let newest: Option<i64> = row.map(|row| row.try_get("", "version")).transpose()?.flatten();
+    let newest = newest.map(ModelVersion::try_from).transpose();
     let newest = newest.map_err(|e| StorageError::bad_row("models", e))?;
     Ok(newest.map_or(ModelVersion::FIRST, ModelVersion::next))
-}
-
-async fn max(transaction: &DatabaseTransaction, query: &str) -> Result<Option<i64>, StorageError> {
-    let row = transaction.query_one_raw(sql(query, [])).await?;
-    Ok(row.map(|row| row.try_get("", "number")).transpose()?.flatten())
 }
 
 async fn insert_model(
@@ -227,24 +229,6 @@ async fn insert_model(
         verdict: Set(json!(verdict)),
         code_version: Set(trained.code_version.to_owned()),
         created_at: Set(at),
-    };
-    row.insert(transaction).await?;
-    Ok(())
-}
-
-async fn insert_promotion(
-    transaction: &DatabaseTransaction,
-    number: PromotionNumber,
-    version: ModelVersion,
-    reason: &str,
-    at: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let row = promotion::ActiveModel {
-        number: Set(number.into()),
-        model_version: Set(version.into()),
-        promoted_at: Set(at),
-        promoted_by: Set("gate".to_owned()),
-        reason: Set(reason.to_owned()),
     };
     row.insert(transaction).await?;
     Ok(())

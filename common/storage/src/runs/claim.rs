@@ -8,14 +8,19 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::{
-    DatasetVersion, ModelKind,
-    event::{Event, EventData, RunNews},
-};
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, FromQueryResult, TransactionTrait as _};
+use domain::{DatasetVersion, ModelKind};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, FromQueryResult, JsonValue, TransactionTrait as _};
 use uuid::Uuid;
 
-use crate::{Database, StorageError, clock::from_now, database::sql, outbox, run_finish::record_failure};
+use super::{
+    finish::record_failure,
+    open::{Origin, announce_start, insert},
+};
+use crate::{Database, StorageError, clock::from_now, database::sql};
+
+/// How often a run's trainer may fall silent before the run counts as failed: what kills a trainer every time
+/// must not do so for ever.
+const MAX_CRASHES: u32 = 10;
 
 /// Who claims, and on what terms.
 #[derive(Debug, Clone)]
@@ -24,10 +29,10 @@ pub struct ClaimTerms {
     pub worker: String,
     /// How long a claim holds without a sign of life.
     pub lease: Duration,
-    /// How often a run is started before it counts as failed.
-    pub max_attempts: u32,
     /// The seed of new runs.
     pub seed: u64,
+    /// The learner's settings for new runs, as JSON.
+    pub settings: serde_json::Value,
 }
 
 /// A training run that is ours until the lease is over.
@@ -41,8 +46,27 @@ pub struct Lease {
     pub dataset_version: DatasetVersion,
     /// Which attempt this is, counted from 1: results of any other are refused.
     pub attempt: u32,
+    /// How many attempts failed before.
+    pub failures: u32,
+    /// The learner's settings, as the run was begun with.
+    pub settings: serde_json::Value,
     /// What all its random choices follow from.
     pub seed: u64,
+}
+
+impl Lease {
+    /// The first attempt at a new run.
+    pub(super) fn first(kind: ModelKind, dataset_version: DatasetVersion, terms: &ClaimTerms) -> Self {
+        Self {
+            run_id: Uuid::now_v7(),
+            kind,
+            dataset_version,
+            attempt: 1,
+            failures: 0,
+            settings: terms.settings.clone(),
+            seed: terms.seed,
+        }
+    }
 }
 
 /// What a claim found.
@@ -63,6 +87,9 @@ struct Candidate {
     seed: i64,
     status: String,
     attempts: i32,
+    failures: i32,
+    crashes: i32,
+    settings: JsonValue,
     lease_is_over: bool,
 }
 
@@ -85,7 +112,11 @@ impl Database {
         };
         supersede_older(&transaction, kind, newest).await?;
         let claim = match newest_run(&transaction, kind, newest).await? {
-            None => Claim::Claimed(create(&transaction, kind, newest, terms, at).await?),
+            None => {
+                let lease = Lease::first(kind, newest, terms);
+                insert(&transaction, &lease, Origin::Automatic, terms, at).await?;
+                Claim::Claimed(lease)
+            }
             Some(run) => resume(&transaction, kind, run, terms, at).await?,
         };
         let claim = match claim {
@@ -148,7 +179,7 @@ async fn supersede_older(
     Ok(())
 }
 
-const CANDIDATE: &str = "SELECT id, dataset_version, seed, status, attempts, \
+const CANDIDATE: &str = "SELECT id, dataset_version, seed, status, attempts, failures, crashes, settings, \
     coalesce(lease_until < clock_timestamp(), false) AS lease_is_over FROM training_runs";
 
 async fn newest_run(
@@ -168,13 +199,14 @@ async fn newest_run(
         .transpose()?)
 }
 
-/// A run on any version whose trainer fell silent.
+/// A run on any version whose trainer fell silent, or that somebody asked for and whose trainer put it back.
 async fn abandoned_run(
     transaction: &DatabaseTransaction,
     kind: ModelKind,
 ) -> Result<Option<Candidate>, StorageError> {
     let text = format!(
-        "{CANDIDATE} WHERE kind = $1 AND status = 'running' AND lease_until < clock_timestamp() \
+        "{CANDIDATE} WHERE kind = $1 AND (status = 'running' AND lease_until < clock_timestamp() \
+         OR status = 'queued' AND NOT automatic) \
          ORDER BY dataset_version DESC LIMIT 1 FOR UPDATE"
     );
     let row = transaction
@@ -183,38 +215,6 @@ async fn abandoned_run(
     Ok(row
         .map(|row| Candidate::from_query_result(&row, ""))
         .transpose()?)
-}
-
-async fn create(
-    transaction: &DatabaseTransaction,
-    kind: ModelKind,
-    dataset_version: DatasetVersion,
-    terms: &ClaimTerms,
-    at: DateTime<Utc>,
-) -> Result<Lease, StorageError> {
-    let lease = Lease {
-        run_id: Uuid::now_v7(),
-        kind,
-        dataset_version,
-        attempt: 1,
-        seed: terms.seed,
-    };
-    let text = format!(
-        "INSERT INTO training_runs (id, kind, dataset_version, automatic, seed, status, attempts, worker, \
-         lease_until, started_at) VALUES ($1, $2, $3, true, $4, 'running', 1, $5, {}, $6)",
-        from_now(terms.lease)
-    );
-    let values = [
-        lease.run_id.into(),
-        kind.name().into(),
-        i64::from(dataset_version).into(),
-        terms.seed.cast_signed().into(),
-        terms.worker.clone().into(),
-        at.into(),
-    ];
-    transaction.execute_raw(sql(&text, values)).await?;
-    announce_start(transaction, &lease, at).await?;
-    Ok(lease)
 }
 
 async fn resume(
@@ -229,69 +229,60 @@ async fn resume(
         "running" | "queued" => {}
         _ => return Ok(Claim::NothingToDo),
     }
+    let crashes = non_negative(run.crashes)? + u32::from(run.status == "running");
+    let lease = lease_of(kind, run)?;
+    if crashes > MAX_CRASHES {
+        let last = Lease {
+            attempt: lease.attempt - 1,
+            ..lease
+        };
+        let error = format!("its trainer fell silent {crashes} times; look for what kills it (memory?)");
+        record_failure(transaction, &last, &error, &[], at).await?;
+        return Ok(Claim::NothingToDo);
+    }
+    start_again(transaction, &lease, crashes, terms).await?;
+    announce_start(transaction, &lease, at).await?;
+    Ok(Claim::Claimed(lease))
+}
+
+/// The next attempt at a run.
+fn lease_of(kind: ModelKind, run: Candidate) -> Result<Lease, StorageError> {
     let bad = |reason: &dyn ToString| StorageError::bad_row("training_runs", reason.to_string());
-    let lease = Lease {
+    Ok(Lease {
         run_id: run.id,
         kind,
         dataset_version: DatasetVersion::try_from(run.dataset_version).map_err(|e| bad(&e))?,
-        attempt: u32::try_from(run.attempts).map_err(|e| bad(&e))? + 1,
+        attempt: non_negative(run.attempts)? + 1,
+        failures: non_negative(run.failures)?,
+        settings: run.settings,
         seed: u64::try_from(run.seed).map_err(|e| bad(&e))?,
-    };
-    if lease.attempt > terms.max_attempts {
-        let error = format!("gave up after {} attempts, none of which ended", run.attempts);
-        record_failure(
-            transaction,
-            &Lease {
-                attempt: lease.attempt - 1,
-                ..lease
-            },
-            &error,
-            &[],
-            at,
-        )
-        .await?;
-        return Ok(Claim::NothingToDo);
-    }
-    start_again(transaction, &lease, terms).await?;
-    announce_start(transaction, &lease, at).await?;
-    Ok(Claim::Claimed(lease))
+    })
+}
+
+fn non_negative(number: i32) -> Result<u32, StorageError> {
+    u32::try_from(number).map_err(|e| StorageError::bad_row("training_runs", e))
 }
 
 async fn start_again(
     transaction: &DatabaseTransaction,
     lease: &Lease,
+    crashes: u32,
     terms: &ClaimTerms,
 ) -> Result<(), StorageError> {
     let text = format!(
-        "UPDATE training_runs SET status = 'running', attempts = $2, worker = $3, lease_until = {} WHERE id = $1",
+        "UPDATE training_runs SET status = 'running', attempts = $2, worker = $3, crashes = $4, \
+         progress = NULL, lease_until = {} WHERE id = $1",
         from_now(terms.lease)
     );
     let values = [
         lease.run_id.into(),
         lease.attempt.cast_signed().into(),
         terms.worker.clone().into(),
+        crashes.cast_signed().into(),
     ];
     transaction.execute_raw(sql(&text, values)).await?;
+    // The trials of an attempt that came to nothing: this one makes them anew, and may make fewer.
+    let statement = sql("DELETE FROM trials WHERE run_id = $1", [lease.run_id.into()]);
+    transaction.execute_raw(statement).await?;
     Ok(())
-}
-
-async fn announce_start(
-    transaction: &DatabaseTransaction,
-    lease: &Lease,
-    at: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let news = RunNews {
-        run_id: lease.run_id,
-        kind: lease.kind,
-        dataset_version: lease.dataset_version,
-        attempt: lease.attempt,
-        model_version: None,
-        error: None,
-    };
-    let event = Event {
-        id: Uuid::now_v7(),
-        time: at,
-        data: EventData::RunStarted(news),
-    };
-    outbox::append(transaction, &[event], at).await
 }

@@ -1,4 +1,9 @@
-//! Reading training runs.
+//! Training runs: reading them here, making, claiming, noting and ending them below.
+
+pub mod claim;
+pub mod finish;
+pub mod open;
+mod progress;
 
 use domain::{DatasetVersion, ModelVersion, run::TrainingRun};
 use sea_orm::{ConnectionTrait as _, FromQueryResult, JsonValue, prelude::ChronoDateTimeUtc};
@@ -6,8 +11,8 @@ use uuid::Uuid;
 
 use crate::{Database, Page, PageRequest, StorageError, database::sql};
 
-const SELECT: &str = "SELECT r.id, r.kind, r.dataset_version, r.seed, r.status, r.attempts, r.parameters, \
-    r.metrics, r.error, r.log, r.started_at, r.finished_at, m.version AS model_version \
+const SELECT: &str = "SELECT r.id, r.kind, r.dataset_version, r.automatic, r.seed, r.status, r.attempts, \
+    r.failures, r.crashes, r.settings, r.parameters, r.progress, r.metrics, r.error, r.log, r.started_at, r.finished_at, m.version AS model_version \
     FROM training_runs r LEFT JOIN models m ON m.run_id = r.id";
 
 #[derive(Debug, FromQueryResult)]
@@ -15,10 +20,15 @@ struct Row {
     id: Uuid,
     kind: String,
     dataset_version: i64,
+    automatic: bool,
     seed: i64,
     status: String,
     attempts: i32,
+    failures: i32,
+    crashes: i32,
+    settings: JsonValue,
     parameters: Option<JsonValue>,
+    progress: Option<JsonValue>,
     metrics: Option<JsonValue>,
     error: Option<String>,
     log: Vec<String>,
@@ -28,7 +38,7 @@ struct Row {
 }
 
 impl Database {
-    /// One training run.
+    /// One training run, with its trials.
     ///
     /// # Errors
     ///
@@ -36,8 +46,15 @@ impl Database {
     pub async fn run(&self, id: Uuid) -> Result<Option<TrainingRun>, StorageError> {
         let statement = sql(&format!("{SELECT} WHERE r.id = $1"), [id.into()]);
         let row = self.connection.query_one_raw(statement).await?;
-        row.map(|row| to_domain(Row::from_query_result(&row, "")?))
-            .transpose()
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let run = to_domain(Row::from_query_result(&row, "")?)?;
+        let trials = self.trials(id).await?;
+        Ok(Some(TrainingRun {
+            trials: Some(trials),
+            ..run
+        }))
     }
 
     /// Training runs, the last started first.
@@ -70,19 +87,22 @@ impl Database {
 
 fn to_domain(row: Row) -> Result<TrainingRun, StorageError> {
     let bad = |reason: &dyn ToString| StorageError::bad_row("training_runs", reason.to_string());
+    let count = |number: i32| u32::try_from(number).map_err(|e| bad(&e));
     Ok(TrainingRun {
         id: row.id,
         kind: row.kind.parse().map_err(|e| bad(&e))?,
         dataset_version: DatasetVersion::try_from(row.dataset_version).map_err(|e| bad(&e))?,
         status: row.status.parse().map_err(|e| bad(&e))?,
         seed: u64::try_from(row.seed).map_err(|e| bad(&e))?,
-        attempts: u32::try_from(row.attempts).map_err(|e| bad(&e))?,
+        automatic: row.automatic,
+        attempts: count(row.attempts)?,
+        failures: count(row.failures)?,
+        crashes: count(row.crashes)?,
+        settings: row.settings,
         parameters: row.parameters,
-        metrics: row
-            .metrics
-            .map(serde_json::from_value)
-            .transpose()
-            .map_err(|e| bad(&e))?,
+        progress: parsed(row.progress)?,
+        trials: None,
+        metrics: parsed(row.metrics)?,
         error: row.error,
         log: row.log,
         started_at: row.started_at,
@@ -93,4 +113,9 @@ fn to_domain(row: Row) -> Result<TrainingRun, StorageError> {
             .transpose()
             .map_err(|e| bad(&e))?,
     })
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(json: Option<JsonValue>) -> Result<Option<T>, StorageError> {
+    let parsed = json.map(serde_json::from_value).transpose();
+    parsed.map_err(|e| StorageError::bad_row("training_runs", e))
 }
