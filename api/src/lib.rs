@@ -3,9 +3,11 @@
 //! What is public here is for the command ([`run`]) and for measuring ([`neighbours`]).
 
 mod access;
+mod base64;
 mod commands;
 mod cors;
 mod disk;
+mod feed;
 mod headers;
 mod input;
 mod key;

@@ -1,8 +1,11 @@
 //! Putting the service together.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use ::service::{
@@ -16,24 +19,35 @@ use anyhow::Context as _;
 use backend::{Backend, Servers};
 use broker::{WakeUp, WakeUps};
 use storage::Database;
-use tokio::{net::TcpListener, sync::Notify};
-use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
+use tracing::{error, info};
 
 use crate::{
     access::{Keyring, Rates},
+    feed::Feed,
     problem::Problem,
+    record::Recorder,
     routes,
     server::{self, Limits},
     serving::Serving,
     work::Pool,
 };
 
+/// How long a start waits for Postgres; without it, only what was kept is served until it comes.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks whether the schema is still behind.
+const BEHIND: Duration = Duration::from_secs(5);
+
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) backend: Backend,
     pub(crate) serving: Arc<Serving>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
@@ -42,6 +56,11 @@ pub(crate) struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) rates: Arc<Rates>,
     pub(crate) pool: Pool,
+    pub(crate) feed: Feed,
+    /// Places for event streams.
+    pub(crate) streams: Arc<Semaphore>,
+    /// Wakes the swap up.
+    pub(crate) look: Arc<Notify>,
     /// Whether Postgres has been reached, with the right schema.
     registry_known: Arc<AtomicBool>,
 }
@@ -60,15 +79,18 @@ impl App {
 pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let health = Health::new(Clock::system());
     let servers = Servers::register_useful(&health);
-    let app = build(config, metrics, health).await?;
+    let app = build(config, metrics, health, lifecycle).await?;
+    // When all is well, the first request finds everything open.
+    if let Ok(reached) = timeout(PATIENCE, reached(&app)).await {
+        reached?;
+    }
     let address = config.api.listen;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("api.listen {address} cannot be bound"))?;
     info!(address = %listener.local_addr()?, "listening");
-    let look = Arc::new(Notify::new());
-    reach_registry(&app, config, lifecycle, servers, Arc::clone(&look));
-    follow(&app, &config.api, lifecycle, look);
+    reach_registry(&app, lifecycle);
+    follow(&app, config, lifecycle, servers);
     let router = routes::router(app, &config.api);
     let (limits, stop) = (limits(&config.api), lifecycle.soft_stop());
     lifecycle.spawn("http", async move {
@@ -78,11 +100,18 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     Ok(())
 }
 
-async fn build(config: &Config, metrics: Metrics, health: Health) -> anyhow::Result<App> {
+async fn build(
+    config: &Config,
+    metrics: Metrics,
+    health: Health,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<App> {
     let (api, clock) = (&config.api, Clock::system());
     let model = health.component("model", Need::Essential);
+    let backend = Backend::connect_lazily(config, "api").await?;
     Ok(App {
-        backend: Backend::connect_lazily(config, "api").await?,
+        recorder: Recorder::start(&config.traffic, &backend.database, &health, &clock, lifecycle)?,
+        backend,
         serving: Serving::open(api.cache.clone(), model, clock.clone()).await,
         health,
         metrics,
@@ -92,6 +121,9 @@ async fn build(config: &Config, metrics: Metrics, health: Health) -> anyhow::Res
         keyring: Arc::new(Keyring::open(api.cache.join("keys.json"))),
         rates: Arc::new(Rates::new(api.key_rate, api.address_rate, api.limit_loopback)),
         pool: Pool::new(),
+        feed: Feed::new(lifecycle.soft_stop()),
+        streams: Arc::new(Semaphore::new(api.max_streams)),
+        look: Arc::default(),
         registry_known: Arc::default(),
     })
 }
@@ -99,61 +131,78 @@ async fn build(config: &Config, metrics: Metrics, health: Health) -> anyhow::Res
 fn limits(api: &Api) -> Limits {
     Limits {
         connections: server::allow_connections(api.max_connections),
-        body_budget: api.body_budget_bytes,
         header_timeout: api.header_timeout,
         body_timeout: api.body_timeout,
         write_timeout: api.write_timeout,
     }
 }
 
-/// Waits for Postgres, then starts what works on it. A schema that is behind ends a service that serves nothing.
-fn reach_registry(app: &App, config: &Config, lifecycle: &Lifecycle, servers: Servers, look: Arc<Notify>) {
-    let hints = WakeUps::new(app.backend.broker.clone(), &["#"]);
-    app.backend.start(config, lifecycle, servers, hints.state());
-    let (woken, stop) = (Arc::clone(&look), lifecycle.soft_stop());
-    lifecycle.spawn("wake-ups", async move {
-        let wake = |_: WakeUp| {
-            woken.notify_waiters();
-            woken.notify_one();
-            std::future::ready(())
-        };
-        hints.run(wake, stop).await;
-        Ok(())
-    });
+/// Waits for Postgres, and lets the registry's routes open then.
+fn reach_registry(app: &App, lifecycle: &Lifecycle) {
     let (app, stop) = (app.clone(), lifecycle.soft_stop());
     lifecycle.spawn("registry", async move {
-        stop.run_until_cancelled(known(&app, &look))
-            .await
-            .unwrap_or(Ok(()))?;
+        if app.registry().is_err() {
+            let reached = stop.run_until_cancelled(reached(&app)).await;
+            reached.unwrap_or(Ok(()))?;
+        }
         stop.cancelled().await;
         Ok(())
     });
 }
 
-async fn known(app: &App, look: &Notify) -> anyhow::Result<()> {
+/// A schema that is behind ends a service that serves nothing; one that does goes on, without its registry.
+async fn reached(app: &App) -> anyhow::Result<()> {
     while let Err(error) = app.backend.wait_for_postgres().await {
         if app.serving.current().is_none() {
             return Err(error);
         }
-        tracing::error!(error = format!("{error:#}"), "only the kept model is served");
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        error!(error = format!("{error:#}"), "only the kept model is served");
+        tokio::time::sleep(BEHIND).await;
     }
     app.registry_known.store(true, Ordering::Release);
-    look.notify_one();
+    app.look.notify_one();
     Ok(())
 }
 
-/// Follows the champion and the keys in the registry.
-fn follow(app: &App, api: &Api, lifecycle: &Lifecycle, look: Arc<Notify>) {
-    let stop = || -> CancellationToken { lifecycle.soft_stop() };
-    let swap = Serving::follow(app.clone(), look, api.reconcile_interval, stop());
-    lifecycle.spawn("swap", async move {
-        swap.await;
-        Ok(())
+/// Follows the registry: champion, keys and events, at intervals and woken by events.
+fn follow(app: &App, config: &Config, lifecycle: &Lifecycle, servers: Servers) {
+    let hints = WakeUps::new(app.backend.broker.clone(), &["#"]);
+    app.backend.start(config, lifecycle, servers, hints.state());
+    let (api, news, stop) = (&config.api, Arc::new(Notify::new()), || lifecycle.soft_stop());
+    let (look, heard, until) = (Arc::clone(&app.look), Arc::clone(&news), stop());
+    spawn(lifecycle, "wake-ups", async move {
+        let wake = |wake_up: WakeUp| {
+            heard.notify_one();
+            if is_about_models(&wake_up) {
+                look.notify_one();
+            }
+            std::future::ready(())
+        };
+        hints.run(wake, until).await;
     });
-    let keys = Keyring::follow(app.clone(), api.keys_interval, stop());
-    lifecycle.spawn("keys", async move {
-        keys.await;
+    spawn(
+        lifecycle,
+        "swap",
+        Serving::follow(app.clone(), api.reconcile_interval, stop()),
+    );
+    spawn(
+        lifecycle,
+        "keys",
+        Keyring::follow(app.clone(), api.keys_interval, stop()),
+    );
+    spawn(lifecycle, "feed", Feed::follow(app.clone(), news, stop()));
+}
+
+fn is_about_models(wake_up: &WakeUp) -> bool {
+    match wake_up {
+        WakeUp::Connected => true,
+        WakeUp::Event { routing_key, .. } => routing_key == "model.ready",
+    }
+}
+
+fn spawn(lifecycle: &Lifecycle, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    lifecycle.spawn(name, async move {
+        work.await;
         Ok(())
     });
 }

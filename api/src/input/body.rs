@@ -62,7 +62,6 @@ pub(crate) fn body_fault(error: Box<dyn std::error::Error + Send + Sync>, limit:
             StatusCode::REQUEST_TIMEOUT,
             "the body did not arrive in time; send it at once, or less of it",
         ),
-        Some(BodyFault::NoRoom) => Problem::overloaded("too many bodies are in hand now"),
         Some(BodyFault::Broken) | None => {
             Problem::new(StatusCode::BAD_REQUEST, "the body did not arrive whole")
         }

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 /// What can be read from a query.
 pub(crate) trait FromQuery: Sized {
     /// The parameters there are; any other is a fault.
-    const KNOWN: &'static [&'static str];
+    fn known() -> Vec<&'static str>;
 
     /// Reads it, or adds at least one fault.
     fn from_query(query: &Query, faults: &mut Faults) -> Option<Self>;
@@ -35,7 +35,7 @@ impl<T: FromQuery, S: Send + Sync> FromRequestParts<S> for Params<T> {
 fn read<T: FromQuery>(text: &str) -> Result<T, Problem> {
     let query = Query(form_urlencoded::parse(text.as_bytes()).collect());
     let mut faults = Faults::default();
-    query.check_names(T::KNOWN, &mut faults);
+    query.check_names(&T::known(), &mut faults);
     let read = T::from_query(&query, &mut faults);
     faults.check()?;
     read.ok_or_else(Problem::broken)
@@ -151,7 +151,9 @@ pub(crate) fn digits(text: &str) -> Option<u64> {
 
 /// A query without parameters.
 impl FromQuery for () {
-    const KNOWN: &'static [&'static str] = &[];
+    fn known() -> Vec<&'static str> {
+        Vec::new()
+    }
 
     fn from_query(_: &Query, _: &mut Faults) -> Option<Self> {
         Some(())
@@ -165,7 +167,9 @@ mod tests {
     struct Wanted;
 
     impl FromQuery for Wanted {
-        const KNOWN: &'static [&'static str] = &["n", "explain", "since"];
+        fn known() -> Vec<&'static str> {
+            vec!["n", "explain", "since"]
+        }
 
         fn from_query(query: &Query, faults: &mut Faults) -> Option<Self> {
             let n = query.whole("n", 1..=1000, 5, faults);

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::files::{STATUSES, missing};
 use crate::{
     access::Operator,
-    input::{Faults, Fields, FromJson, Json as Sent, JsonBody, Place},
+    input::{Faults, Fields, FromJson, Json as Sent, JsonBody, Params, Place},
     problem::Problem,
     service::App,
 };
@@ -30,7 +30,7 @@ const NO_ROWS: &str = "the file is withdrawn and its rows are no longer kept, so
 /// Why an operator decides so.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Why {
+pub(crate) struct Why {
     /// For the record, in 1 to 1000 characters, not all of them blank.
     #[schema(
         min_length = 1,
@@ -39,6 +39,13 @@ pub(super) struct Why {
         example = "checked with the shop"
     )]
     reason: String,
+}
+
+impl Why {
+    /// What was said, without blanks around it.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 impl FromJson for Why {
@@ -62,55 +69,58 @@ impl FromJson for Why {
 
 type Answer = Result<(StatusCode, Json<DataFile>), Problem>;
 
+/// Accept a file
+///
 /// Makes a held file part of the dataset, or a withdrawn one again.
 ///
 /// The answer shows the decision as not applied yet; that follows within seconds.
-#[utoipa::path(post, path = "/v1/files/{sha256}/accept", params(("sha256" = String, Path)), request_body = Why,
-    security(("operator_key" = [])), responses(
-    (status = 202, body = DataFile), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
-    (status = 415, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn accept(
+#[utoipa::path(post, path = "/v1/files/{sha256}/accept", tag = "operators", operation_id = "acceptFile",
+    params(("sha256" = String, Path, description = "The file's digest.", pattern = "^[0-9a-f]{64}$", example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")), request_body = Why,
+    security(("operator_key" = [])), responses((status = 202, description = "The file, with the decision", body = DataFile)))]
+pub(crate) async fn accept(
     app: State<App>,
     operator: Operator,
     sha256: Path<String>,
+    none: Params<()>,
     why: JsonBody<Why>,
 ) -> Answer {
-    decide(Verb::Accept, app, operator, sha256, why).await
+    decide(Verb::Accept, app, operator, sha256, none, why).await
 }
 
-/// Rejects a held file: nothing of it is used.
+/// Reject a file
+///
+/// Nothing of a held file is used.
 ///
 /// The answer shows the decision as not applied yet; that follows within seconds.
-#[utoipa::path(post, path = "/v1/files/{sha256}/reject", params(("sha256" = String, Path)), request_body = Why,
-    security(("operator_key" = [])), responses(
-    (status = 202, body = DataFile), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
-    (status = 415, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn reject(
+#[utoipa::path(post, path = "/v1/files/{sha256}/reject", tag = "operators", operation_id = "rejectFile",
+    params(("sha256" = String, Path, description = "The file's digest.", pattern = "^[0-9a-f]{64}$", example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")), request_body = Why,
+    security(("operator_key" = [])), responses((status = 202, description = "The file, with the decision", body = DataFile)))]
+pub(crate) async fn reject(
     app: State<App>,
     operator: Operator,
     sha256: Path<String>,
+    none: Params<()>,
     why: JsonBody<Why>,
 ) -> Answer {
-    decide(Verb::Reject, app, operator, sha256, why).await
+    decide(Verb::Reject, app, operator, sha256, none, why).await
 }
 
+/// Withdraw a file
+///
 /// Takes an accepted file out of the dataset, from the next version on.
 ///
 /// The answer shows the decision as not applied yet; that follows within seconds.
-#[utoipa::path(post, path = "/v1/files/{sha256}/withdraw", params(("sha256" = String, Path)), request_body = Why,
-    security(("operator_key" = [])), responses(
-    (status = 202, body = DataFile), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
-    (status = 415, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn withdraw(
+#[utoipa::path(post, path = "/v1/files/{sha256}/withdraw", tag = "operators", operation_id = "withdrawFile",
+    params(("sha256" = String, Path, description = "The file's digest.", pattern = "^[0-9a-f]{64}$", example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")), request_body = Why,
+    security(("operator_key" = [])), responses((status = 202, description = "The file, with the decision", body = DataFile)))]
+pub(crate) async fn withdraw(
     app: State<App>,
     operator: Operator,
     sha256: Path<String>,
+    none: Params<()>,
     why: JsonBody<Why>,
 ) -> Answer {
-    decide(Verb::Withdraw, app, operator, sha256, why).await
+    decide(Verb::Withdraw, app, operator, sha256, none, why).await
 }
 
 async fn decide(
@@ -118,6 +128,7 @@ async fn decide(
     State(app): State<App>,
     Operator(key): Operator,
     Path(sha256): Path<String>,
+    Params(()): Params<()>,
     JsonBody(why): JsonBody<Why>,
 ) -> Answer {
     let order = Order {

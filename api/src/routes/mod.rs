@@ -1,13 +1,18 @@
 //! The routes, one file an endpoint, and the layers around them.
 
+mod datasets;
 mod decisions;
+mod events;
 mod files;
 mod list;
+mod models;
 mod openapi;
 mod operations;
 mod predictions;
-mod registry;
+mod promotions;
+mod runs;
 mod similar;
+mod traffic;
 
 use ::service::config::Api;
 use axum::{Router, http::StatusCode, middleware, response::Redirect, routing::get};
@@ -18,10 +23,10 @@ use crate::{
     access,
     cors::{self, Origins},
     headers,
-    limits::{self, InHand},
+    limits::{self, Longest},
     measure,
     problem::Problem,
-    record,
+    record::RecordLayer,
     service::App,
 };
 
@@ -29,7 +34,7 @@ use crate::{
 pub(crate) fn router(app: App, settings: &Api) -> Router {
     let (router, description) = described().split_for_parts();
     let origins = Origins::new(&settings.cors_origins);
-    let in_hand = InHand::new(settings.max_requests, settings.request_timeout);
+    let longest = Longest(settings.request_timeout);
     // The last layer is the outermost: what is inside `record` is on record, refusals included.
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(description)))
@@ -45,9 +50,9 @@ pub(crate) fn router(app: App, settings: &Api) -> Router {
             )
         })
         .layer(middleware::from_fn_with_state(app.clone(), access::layer))
-        .layer(middleware::from_fn_with_state(in_hand, limits::layer))
+        .layer(middleware::from_fn_with_state(longest, limits::layer))
         .layer(middleware::from_fn_with_state(origins.clone(), cors::preflight))
-        .layer(middleware::from_fn_with_state(app.clone(), record::layer))
+        .layer(RecordLayer::new(app.clone()))
         .layer(middleware::from_fn(headers::layer))
         .layer(middleware::from_fn_with_state(origins, cors::decorate))
         .layer(middleware::from_fn(measure::layer))
@@ -60,16 +65,27 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(predictions::one::predict))
         .routes(routes!(predictions::batch::predict_batch))
         .routes(routes!(similar::similar))
-        .routes(routes!(registry::models))
-        .routes(routes!(registry::champion))
-        .routes(routes!(registry::model))
-        .routes(routes!(registry::promotions))
-        .routes(routes!(registry::datasets))
-        .routes(routes!(registry::runs))
-        .routes(routes!(registry::run))
+        .routes(routes!(models::listed::models))
+        .routes(routes!(models::champion::champion))
+        .routes(routes!(models::decisions::rollback))
+        .routes(routes!(models::freeze::freeze))
+        .routes(routes!(models::freeze::unfreeze))
+        .routes(routes!(models::listed::model))
+        .routes(routes!(models::decisions::promote))
+        .routes(routes!(models::artifact::artifact))
+        .routes(routes!(promotions::promotions))
+        .routes(routes!(datasets::datasets))
+        .routes(routes!(datasets::dataset))
+        .routes(routes!(datasets::parquet::parquet))
+        .routes(routes!(runs::runs))
+        .routes(routes!(runs::run))
+        .routes(routes!(events::history::events))
+        .routes(routes!(events::stream::stream))
         .routes(routes!(files::files))
         .routes(routes!(files::file))
         .routes(routes!(decisions::accept))
         .routes(routes!(decisions::reject))
         .routes(routes!(decisions::withdraw))
+        .routes(routes!(traffic::traffic))
+        .routes(routes!(traffic::record))
 }

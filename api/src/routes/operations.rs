@@ -17,5 +17,5 @@ pub(crate) async fn ready(State(app): State<App>) -> impl IntoResponse {
 
 /// Prometheus' text format.
 pub(crate) async fn metrics(State(app): State<App>) -> String {
-    app.metrics.render()
+    app.recorder.scrape(|| app.metrics.render())
 }

@@ -38,7 +38,9 @@ pub(crate) struct Wanted {
 }
 
 impl FromQuery for Wanted {
-    const KNOWN: &'static [&'static str] = &["carat", "cut", "color", "clarity", "n"];
+    fn known() -> Vec<&'static str> {
+        vec!["carat", "cut", "color", "clarity", "n"]
+    }
 
     fn from_query(query: &Query, faults: &mut Faults) -> Option<Self> {
         let carat = query.required("carat", "the weight in carats, such as 1.1", faults);

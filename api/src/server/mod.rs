@@ -1,7 +1,7 @@
 //! The HTTP/1.1 server: every wait for a client has a limit, and so has the number of connections.
 //!
 //! - A request's head has to arrive within the header timeout, which is also how long a connection may be idle.
-//! - Its body has to arrive within the body timeout, and all bodies together fit into a budget ([`body`]).
+//! - Its body has to arrive within the body timeout ([`body`]).
 //! - A client that takes nothing of its answer for the write timeout is cut off ([`stream`]).
 //! - When there are as many connections as allowed, those that have been idle longest make room ([`connections`]).
 
@@ -24,7 +24,7 @@ use tower::Service as _;
 use tracing::{debug, warn};
 
 pub(crate) use body::BodyFault;
-use body::{Budget, TimedBody};
+use body::TimedBody;
 use connections::{Connection, Connections, WhileBusy};
 pub(crate) use descriptors::allow_connections;
 use stream::ImpatientStream;
@@ -41,8 +41,6 @@ const LAST_CHANCE: Duration = Duration::from_millis(500);
 pub(crate) struct Limits {
     /// Connections at a time.
     pub(crate) connections: usize,
-    /// Bytes of all request bodies that are in hand.
-    pub(crate) body_budget: usize,
     /// For a request's head, and for the next request.
     pub(crate) header_timeout: Duration,
     /// For a request's body.
@@ -55,7 +53,6 @@ pub(crate) struct Limits {
 struct Shared {
     router: Router,
     limits: Limits,
-    budget: Budget,
     stop: CancellationToken,
 }
 
@@ -66,7 +63,6 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     let shared = Arc::new(Shared {
         router,
         limits,
-        budget: Budget::new(limits.body_budget),
         stop: stop.clone(),
     });
     let accepting = async {
@@ -133,10 +129,8 @@ async fn idle_for_long(state: &connections::State) {
 
 async fn answer(shared: &Shared, request: Request<Incoming>, peer: SocketAddr, busy: WhileBusy) -> Response {
     let (mut head, body) = request.into_parts();
-    let (body, held) = TimedBody::new(body, shared.limits.body_timeout, shared.budget.clone());
+    let body = TimedBody::new(body, shared.limits.body_timeout);
     head.extensions.insert(ConnectInfo(peer));
-    // What the body takes of the budget is given back when the request is dropped, not when its body has been read.
-    head.extensions.insert(held);
     let request = Request::from_parts(head, Body::new(body));
     let response = match shared.router.clone().call(request).await {
         Ok(response) => response,

@@ -5,15 +5,19 @@ use std::{collections::HashSet, fs::File, io};
 
 use anyhow::Context as _;
 use backend::Backend;
-use domain::{DatasetVersion, Sample, SampleHash};
+use domain::{DatasetVersion, Sample, SampleHash, Sha256};
 use storage::{
     StorageError,
-    batch::{BatchReader, BatchWriter, Part},
+    batch::{BatchReader, BatchWriter, Part, Written},
 };
 use tracing::warn;
 
 use super::kept::Kept;
-use crate::neighbours::{Builder, Neighbours};
+use crate::{
+    neighbours::{Builder, Neighbours},
+    problem::Problem,
+    service::App,
+};
 
 /// The samples of a dataset version, indexed, and kept in the folder if it takes them.
 pub(super) async fn neighbours(
@@ -82,6 +86,43 @@ fn each_part(batches: Vec<File>, mut take: impl FnMut(&[Sample])) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// A dataset version's samples as one Parquet file.
+pub(crate) struct Exported {
+    pub(crate) file: File,
+    pub(crate) sha256: Sha256,
+    pub(crate) bytes: u64,
+}
+
+/// Writes a dataset version's samples into one Parquet file, off the threads that answer requests.
+pub(crate) async fn export(app: &App, version: DatasetVersion) -> Result<Exported, Problem> {
+    let mut batches = Vec::new();
+    for (_, content) in app.registry()?.contents(version).await? {
+        let file = app.serving.kept.scratch().map_err(StorageError::from)?;
+        let copied = app.backend.store.copy_batch(content.batch, file).await;
+        batches.push(copied.map_err(|error| match error {
+            StorageError::MissingObject(_) => Problem::conflict("some of its rows are no longer kept"),
+            error => error.into(),
+        })?);
+    }
+    let scratch = app.serving.kept.scratch().map_err(StorageError::from)?;
+    Ok(app.pool.run(move || exported(batches, scratch)).await??)
+}
+
+fn exported(batches: Vec<File>, into: File) -> Result<Exported, StorageError> {
+    let mut writer = BatchWriter::new(into)?;
+    let mut written = Ok(());
+    each_part(batches, |samples| {
+        let part = Part::of(samples);
+        if written.is_ok() {
+            written = part.and_then(|part| writer.write(&part));
+        }
+    })?;
+    written?;
+    let Written { file, sha256 } = writer.finish()?;
+    let bytes = file.metadata()?.len();
+    Ok(Exported { file, sha256, bytes })
 }
 
 /// The index of samples that were kept.

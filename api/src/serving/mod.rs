@@ -13,11 +13,12 @@ use backend::Backend;
 use chrono::{DateTime, Utc};
 use model::{Artifact, Predictor};
 use storage::promotions::ChampionRef;
-use tokio::{sync::Notify, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{neighbours::Neighbours, service::App};
+pub(crate) use gather::export;
 use kept::Kept;
 
 /// Everything that one answer is made from.
@@ -61,7 +62,7 @@ impl Serving {
     }
 
     /// Follows the registry: looks when woken and every `interval`, until told to stop.
-    pub(crate) async fn follow(app: App, woken: Arc<Notify>, interval: Duration, stop: CancellationToken) {
+    pub(crate) async fn follow(app: App, interval: Duration, stop: CancellationToken) {
         loop {
             if app.registry().is_ok() {
                 app.serving.reconcile(&app.backend).await;
@@ -69,7 +70,7 @@ impl Serving {
             app.serving.measure();
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = woken.notified() => {}
+                () = app.look.notified() => {}
                 () = tokio::time::sleep(interval) => {}
             }
         }

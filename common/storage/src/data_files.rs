@@ -39,12 +39,17 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn data_files(&self, filter: FileFilter, page: &PageRequest) -> Result<Page<DataFile>, StorageError> {
+    pub async fn data_files(
+        &self,
+        filter: FileFilter,
+        page: &PageRequest,
+    ) -> Result<Page<DataFile>, StorageError> {
         let mut listing = Listing::of("SELECT * FROM data_files")
             .when("status = ?", filter.status.map(FileStatus::name))
             .during("finished_at", filter.during);
         if let Some((at, sha256)) = page.place::<Sha256>() {
-            let earlier = format!("(finished_at < ? OR finished_at = ? AND sha256 > decode('{sha256}', 'hex'))");
+            let earlier =
+                format!("(finished_at < ? OR finished_at = ? AND sha256 > decode('{sha256}', 'hex'))");
             listing = listing.when(&earlier, Some(at));
         }
         let rows = data_file::Entity::find()

@@ -36,7 +36,11 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<PastEvent>, StorageError> {
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        page: &PageRequest,
+    ) -> Result<Page<PastEvent>, StorageError> {
         let listing = Listing::of("SELECT * FROM events")
             .when("seq > ?", page.number())
             .when("type = ?", filter.name.clone())

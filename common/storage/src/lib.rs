@@ -25,6 +25,7 @@ pub mod promoting;
 pub mod promotions;
 mod retention;
 pub mod runs;
+pub mod spool;
 pub mod store;
 pub mod table;
 pub mod traffic;

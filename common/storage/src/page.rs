@@ -44,6 +44,15 @@ pub(crate) fn place(at: DateTime<Utc>, key: impl ToString) -> String {
 }
 
 impl<T> Page<T> {
+    /// The same part, of other items.
+    #[must_use]
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(convert).collect(),
+            next_cursor: self.next_cursor,
+        }
+    }
+
     /// Makes a page of rows that were read one more than `limit` at the most.
     pub(crate) fn of<R>(
         mut rows: Vec<R>,

@@ -67,6 +67,10 @@ impl World {
                 self.path("scratch").display().to_string(),
             ),
             ("LAPIDARY__API__CACHE", self.path("cache").display().to_string()),
+            (
+                "LAPIDARY__TRAFFIC__SPOOL",
+                self.path("spool").display().to_string(),
+            ),
             ("LAPIDARY__INGEST__LISTEN", any.clone()),
             ("LAPIDARY__TRAINER__LISTEN", any.clone()),
             ("LAPIDARY__API__LISTEN", any),

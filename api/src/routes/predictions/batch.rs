@@ -1,6 +1,7 @@
 //! `POST /v1/predictions/batch`: the prices of many diamonds, all by one model.
 
 use axum::{
+    Extension,
     extract::State,
     http::header,
     response::{IntoResponse as _, Response},
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     input::{Faults, Fields, FromJson, Json, JsonText, Params, Place, diamond},
     problem::Problem,
-    record::AnsweredBy,
+    record::{AnsweredBy, RequestId},
     service::App,
     serving::Served,
 };
@@ -43,7 +44,7 @@ struct Batch(Vec<PartialDiamond>);
 /// Prices.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Predictions {
-    /// Identity of this answer.
+    /// Identity of this answer and of its traffic record; also the header `x-request-id`.
     #[schema(example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")]
     id: Uuid,
     /// One for each diamond, in their order.
@@ -89,18 +90,19 @@ impl FromJson for Batch {
 pub(crate) async fn predict_batch(
     State(app): State<App>,
     Params(()): Params<()>,
+    Extension(RequestId(id)): Extension<RequestId>,
     body: JsonText,
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
     let version = served.champion.version;
-    let answer = app.pool.run(move || answer(&served, &body)).await??;
+    let answer = app.pool.run(move || answer(id, &served, &body)).await??;
     let mut response = ([(header::CONTENT_TYPE, "application/json")], answer).into_response();
     response.extensions_mut().insert(AnsweredBy(version));
     Ok(response)
 }
 
 /// Reads, predicts and writes: all the work for the processor.
-fn answer(served: &Served, body: &JsonText) -> Result<Vec<u8>, Problem> {
+fn answer(id: Uuid, served: &Served, body: &JsonText) -> Result<Vec<u8>, Problem> {
     let Batch(diamonds) = body.read()?;
     let mut faults = Faults::default();
     let place = Place::Field(&Place::Root, "diamonds");
@@ -113,7 +115,7 @@ fn answer(served: &Served, body: &JsonText) -> Result<Vec<u8>, Problem> {
     }
     faults.check()?;
     let answer = Predictions {
-        id: Uuid::now_v7(),
+        id,
         predictions,
         currency: "USD",
         model: AnsweringModel::of(served),

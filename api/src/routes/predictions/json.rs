@@ -14,7 +14,7 @@ use crate::serving::Served;
     dead_code,
     reason = "it describes JSON that is read by hand, for the sake of all its faults"
 )]
-pub(super) struct DiamondJson {
+pub(crate) struct DiamondJson {
     /// Weight in carats.
     #[schema(exclusive_minimum = 0.0, maximum = 100.0, example = 1.1)]
     carat: f64,
@@ -43,38 +43,38 @@ pub(super) struct DiamondJson {
 
 /// The prices between which a share of such diamonds are sold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
-pub(super) struct RangeJson {
+pub(crate) struct RangeJson {
     /// The lower end, in US dollars.
     #[schema(example = 4210.0)]
-    pub(super) low: f64,
+    pub(crate) low: f64,
     /// The upper end, in US dollars.
     #[schema(example = 5270.0)]
-    pub(super) high: f64,
+    pub(crate) high: f64,
     /// The share: 0.9 says that 9 in 10 such diamonds cost between the two.
     #[schema(example = 0.9)]
-    pub(super) coverage: f64,
+    pub(crate) coverage: f64,
 }
 
 /// What one feature does to the price.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(super) struct ReasonJson {
+pub(crate) struct ReasonJson {
     /// The feature.
     #[schema(example = "carat")]
-    pub(super) feature: String,
+    pub(crate) feature: String,
     /// Its value: a number or a grade; null where it was left out.
     #[schema(example = 1.1)]
-    pub(super) value: serde_json::Value,
+    pub(crate) value: serde_json::Value,
     /// By how much it raises the price, in US dollars; below zero, lowers.
     #[schema(example = 2310.42)]
-    pub(super) effect: f64,
+    pub(crate) effect: f64,
     /// The same in words.
     #[schema(example = "carat 1.1 adds $2,310")]
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// The model that answered.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub(super) struct AnsweringModel {
+pub(crate) struct AnsweringModel {
     /// Its version, as in `GET /v1/models/{version}`.
     #[schema(value_type = u32, example = 3)]
     version: ModelVersion,
@@ -86,7 +86,7 @@ pub(super) struct AnsweringModel {
 }
 
 impl AnsweringModel {
-    pub(super) fn of(served: &Served) -> Self {
+    pub(crate) fn of(served: &Served) -> Self {
         Self {
             version: served.champion.version,
             kind: served.champion.kind,

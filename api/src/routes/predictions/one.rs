@@ -1,7 +1,7 @@
 //! `POST /v1/predictions`: the price of a diamond.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     response::{IntoResponse as _, Response},
 };
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     input::{Faults, FromQuery, JsonBody, Params, Place, Query},
     problem::Problem,
-    record::AnsweredBy,
+    record::{AnsweredBy, RequestId},
     service::App,
 };
 
@@ -31,7 +31,9 @@ pub(crate) struct Wanted {
 }
 
 impl FromQuery for Wanted {
-    const KNOWN: &'static [&'static str] = &["explain"];
+    fn known() -> Vec<&'static str> {
+        vec!["explain"]
+    }
 
     fn from_query(query: &Query, faults: &mut Faults) -> Option<Self> {
         let explain = query.flag("explain", faults)?;
@@ -42,7 +44,7 @@ impl FromQuery for Wanted {
 /// A price.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Prediction {
-    /// Identity of this answer.
+    /// Identity of this answer and of its traffic record; also the header `x-request-id`.
     #[schema(example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")]
     id: Uuid,
     #[serde(flatten)]
@@ -62,6 +64,7 @@ pub(crate) struct Prediction {
 pub(crate) async fn predict(
     State(app): State<App>,
     Params(_wanted): Params<Wanted>,
+    Extension(RequestId(id)): Extension<RequestId>,
     JsonBody(diamond): JsonBody<PartialDiamond>,
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
@@ -71,7 +74,7 @@ pub(crate) async fn predict(
         Problem::from(faults)
     })?;
     let answer = Prediction {
-        id: Uuid::now_v7(),
+        id,
         quote,
         currency: "USD",
         model: AnsweringModel::of(&served),

@@ -9,18 +9,18 @@ use super::json::RangeJson;
 
 /// What is said of a price, wherever it is given.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(super) struct Quote {
+pub(crate) struct Quote {
     /// The price, in US dollars.
     #[schema(example = 4733.15)]
-    pub(super) price: f64,
+    pub(crate) price: f64,
     /// The prices between which such diamonds are sold; null where the model cannot tell.
-    pub(super) range: Option<RangeJson>,
+    pub(crate) range: Option<RangeJson>,
     /// Why there is no range; null where there is one.
     #[schema(example = json!(null))]
-    pub(super) range_reason: Option<String>,
+    pub(crate) range_reason: Option<String>,
     /// The features in which the diamond is unlike all that the model was trained on: trust the price less.
     #[schema(value_type = Vec<String>, example = json!([]))]
-    pub(super) unusual: Vec<&'static str>,
+    pub(crate) unusual: Vec<&'static str>,
 }
 
 /// The model has no finite price for a diamond.
@@ -28,10 +28,10 @@ pub(super) struct Quote {
 #[error(
     "its measures are so unlike any diamond the model knows that it has no price for it; check them, or leave some out"
 )]
-pub(super) struct NoPrice;
+pub(crate) struct NoPrice;
 
 /// What `predictor` says of `diamond`.
-pub(super) fn quote(predictor: &Predictor, diamond: &PartialDiamond) -> Result<Quote, NoPrice> {
+pub(crate) fn quote(predictor: &Predictor, diamond: &PartialDiamond) -> Result<Quote, NoPrice> {
     Ok(Quote {
         price: cents(predictor.predict(diamond)).ok_or(NoPrice)?,
         range: None,
@@ -41,7 +41,7 @@ pub(super) fn quote(predictor: &Predictor, diamond: &PartialDiamond) -> Result<Q
 }
 
 /// Rounded to cents; none when it is not finite.
-pub(super) fn cents(dollars: f64) -> Option<f64> {
+pub(crate) fn cents(dollars: f64) -> Option<f64> {
     let rounded = (dollars * 100.0).round() / 100.0;
     // A number so large that it has no cents stays as it is.
     Some(if rounded.is_finite() { rounded } else { dollars }).filter(|price| price.is_finite())

@@ -55,14 +55,15 @@ pub(super) fn check(config: &Config) -> Check {
         1024..=1024 * 1024 * 1024,
     )?;
     within("api.max_connections", config.api.max_connections, 16..=1_000_000)?;
-    within("api.max_requests", config.api.max_requests, 1..=1_000_000)?;
     within("api.max_streams", config.api.max_streams, 1..=1_000_000)?;
-    within(
-        "api.body_budget_bytes",
-        config.api.body_budget_bytes,
-        1 << 20..=1 << 40,
-    )?;
     origins("api.cors_origins", &config.api.cors_origins)?;
+    within(
+        "traffic.spool_max_bytes",
+        config.traffic.spool_max_bytes,
+        1 << 16..=1 << 50,
+    )?;
+    within("traffic.max_requests", config.traffic.max_requests, 1..=1_000_000)?;
+    within("traffic.max_bytes", config.traffic.max_bytes, 1 << 20..=1 << 42)?;
     directives("telemetry.log", &config.telemetry.log)
 }
 

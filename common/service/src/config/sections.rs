@@ -28,6 +28,8 @@ pub struct Config {
     pub promotion: Promotion,
     /// The REST API.
     pub api: Api,
+    /// The record of requests and responses.
+    pub traffic: Traffic,
     /// The outbox relay.
     pub relay: Relay,
     /// Stopping.
@@ -199,12 +201,8 @@ pub struct Api {
     pub cors_origins: Vec<String>,
     /// Connections at a time.
     pub max_connections: usize,
-    /// Requests in hand at a time.
-    pub max_requests: usize,
     /// Event streams at a time.
     pub max_streams: usize,
-    /// Bytes of all request bodies in hand.
-    pub body_budget_bytes: usize,
     /// For a request's head (`header_timeout_ms`).
     #[serde(rename = "header_timeout_ms", deserialize_with = "milliseconds")]
     pub header_timeout: Duration,
@@ -217,6 +215,27 @@ pub struct Api {
     /// Without a client taking anything of an answer (`write_timeout_ms`).
     #[serde(rename = "write_timeout_ms", deserialize_with = "milliseconds")]
     pub write_timeout: Duration,
+}
+
+/// The record of requests and responses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traffic {
+    /// The folder of spools, absolute.
+    #[serde(deserialize_with = "absolute_path")]
+    pub spool: PathBuf,
+    /// What one process's spool may hold, in bytes.
+    pub spool_max_bytes: u64,
+    /// How long Postgres may take to commit before records go to the spool (`commit_timeout_ms`).
+    #[serde(rename = "commit_timeout_ms", deserialize_with = "milliseconds")]
+    pub commit_timeout: Duration,
+    /// The most requests in hand.
+    pub max_requests: usize,
+    /// The most bytes of their large bodies.
+    pub max_bytes: u64,
+    /// How long excess waits before it is turned away (`wait_ms`).
+    #[serde(rename = "wait_ms", deserialize_with = "milliseconds")]
+    pub wait: Duration,
 }
 
 /// The outbox relay.

@@ -80,7 +80,11 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn runs(&self, filter: RunFilter, page: &PageRequest) -> Result<Page<TrainingRun>, StorageError> {
+    pub async fn runs(
+        &self,
+        filter: RunFilter,
+        page: &PageRequest,
+    ) -> Result<Page<TrainingRun>, StorageError> {
         let mut listing = Listing::of(SELECT)
             .when("r.status = ?", filter.status.map(RunStatus::name))
             .when("r.kind = ?", filter.kind.map(ModelKind::name))

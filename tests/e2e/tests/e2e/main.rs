@@ -5,4 +5,5 @@ mod data;
 mod intake;
 mod keys;
 mod path;
+mod rest;
 mod versions;
