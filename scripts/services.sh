@@ -110,7 +110,8 @@ launch() {
   local name=$1
   roll_log "$name"
   LAPIDARY__STORE__URL="file://$LOCAL/store" LAPIDARY__INGEST__SCRATCH="$LOCAL/scratch" LAPIDARY__INGEST__INBOX="$INBOX" \
-    LAPIDARY__API__LISTEN="127.0.0.1:${PORTS[api]}" LAPIDARY__TRAFFIC__SPOOL="$LOCAL/spool" \
+    LAPIDARY__API__LISTEN="127.0.0.1:${PORTS[api]}" LAPIDARY__API__CACHE="$LOCAL/cache" \
+    LAPIDARY__TRAFFIC__SPOOL="$LOCAL/spool" \
     LAPIDARY__INGEST__LISTEN="127.0.0.1:${PORTS[ingest]}" \
     LAPIDARY__TRAINER__LISTEN="127.0.0.1:${PORTS[trainer]}" \
     setsid "$BIN/$name" </dev/null >>"$LOG/$name.log" 2>&1 9>&- &

@@ -11,7 +11,7 @@ use axum::{
 use bytes::Bytes;
 use domain::traffic::{BodyDigest, RecordedBody, TrafficRecord};
 use futures_util::FutureExt as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use tower::{Service, ServiceExt as _};
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ use super::{
     capture::{draft, new_id},
     redact::redacted,
 };
-use crate::{problem::Problem, service::App};
+use crate::{input::body_fault, problem::Problem, service::App};
 
 /// Lets a request through that leaves no record.
 pub(super) async fn pass<S>(app: App, inner: S, request: Request) -> Response
@@ -66,7 +66,10 @@ where
             keep(&app, record, Reply::of(response).await, started).await
         }
         Entry::Overload(_turned_away) => {
-            let reply = Reply::of(Problem::overload().into_response()).await;
+            let reply = Reply::of(
+                Problem::overloaded("there is more to do than can be done at once").into_response(),
+            )
+            .await;
             keep(&app, record, reply, started).await
         }
         Entry::Hopeless => refusal(&app, id),
@@ -100,17 +103,10 @@ where
 }
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is larger than {limit} bytes; send less at a time"),
-        )),
-        Err(_) => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "the body did not arrive whole",
-        )),
-    }
+    let collected = Limited::new(body, limit).collect().await;
+    collected
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|error| body_fault(error, limit))
 }
 
 /// An answer that is ready to go.

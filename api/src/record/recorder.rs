@@ -70,11 +70,7 @@ impl Recorder {
             most_requests: config.max_requests,
             is_away: AtomicBool::new(false),
         });
-        let committers = std::env::var("LAP_COMMITTERS")
-            .ok()
-            .and_then(|x| x.parse().ok())
-            .unwrap_or(COMMITTERS);
-        for _ in 0..committers {
+        for _ in 0..COMMITTERS {
             let work = committer::run(Arc::clone(&recorder), database.traffic_writer());
             recorder.watch("committer", work, lifecycle);
         }
@@ -146,7 +142,7 @@ impl Recorder {
     }
 
     /// Tells readiness and metrics how it is.
-    pub(super) fn tell(&self) {
+    pub(crate) fn tell(&self) {
         let (bytes, limit) = (self.spool.bytes(), self.spool.limit());
         let share = bytes as f64 / limit as f64;
         match (self.is_away(), bytes) {

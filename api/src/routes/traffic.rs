@@ -9,50 +9,51 @@ use domain::{
     ModelVersion,
     traffic::{RecordedBody, TrafficRecord},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use storage::traffic::{BodyLimit, TrafficFilter};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::list::{Answer, List, list, page};
+use super::list::{Answer, Filter, List, Listed, Part, Times, during, list};
 use crate::{
-    auth::Operator,
+    access::Operator,
     base64::base64,
-    problem::{Fault, Params, Problem},
+    input::{Faults, Params, Query, digits},
+    problem::Problem,
     service::App,
 };
 
 /// In lists, a body with more bytes is told by its digest.
 const LISTED_BODY_BYTES: u32 = 4096;
 
-/// Which records, and which part of the list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// Only requests from this time on (RFC 3339).
-    #[param(value_type = Option<String>, example = "2026-01-31T12:00:00Z")]
-    since: Option<String>,
-    /// Only requests before this time.
-    #[param(value_type = Option<String>)]
-    until: Option<String>,
-    /// Only requests of exactly this path.
-    #[param(example = "/v1/predictions")]
-    path: Option<String>,
-    /// Only answers with this status.
-    status: Option<u16>,
-    /// Only answers of this model.
-    model_version: Option<u32>,
-    /// The most items, 1 to 1000; 100 when left out.
-    limit: Option<u64>,
-    /// `next_cursor` of the part before.
-    cursor: Option<String>,
+impl Filter for TrafficFilter {
+    const NAMES: &'static [&'static str] = &["since", "until", "path", "status", "model_version"];
+
+    fn is_cursor(text: &str) -> bool {
+        text.parse::<Uuid>().is_ok()
+    }
+
+    fn read(query: &Query, faults: &mut Faults) -> Option<Self> {
+        let during = during(query, faults);
+        let status = |text: &str| digits(text).and_then(|number| u16::try_from(number).ok());
+        let status = query.optional("status", "an HTTP status, such as 200", status, faults);
+        let version = |text: &str| text.parse::<ModelVersion>().ok();
+        let model_version = query.optional("model_version", "a model version, such as 3", version, faults);
+        let during = during?;
+        Some(Self {
+            since: during.since,
+            until: during.until,
+            path: query.get("path").map(ToOwned::to_owned),
+            status: status?,
+            model_version: model_version?,
+        })
+    }
 }
 
 /// One request and its response.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Record {
+pub(crate) struct Record {
     /// The response's `x-request-id`.
     id: Uuid,
     at: DateTime<Utc>,
@@ -122,74 +123,40 @@ fn text(bytes: &[u8]) -> Value {
     }
 }
 
+/// List traffic
+///
 /// Requests and responses, the newest first. Large bodies are told by their digest: ask for the record to have them.
-#[utoipa::path(get, path = "/v1/traffic", params(Wanted), security(("operator_key" = [])), responses(
-    (status = 200, body = List<Record>), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 422, body = Problem)))]
-pub(super) async fn traffic(
+#[utoipa::path(get, path = "/v1/traffic", tag = "operators", operation_id = "traffic",
+    params(("path" = Option<String>, Query, description = "Only requests of exactly this path.", example = "/v1/predictions"),
+        ("status" = Option<u16>, Query, description = "Only answers with this status.", minimum = 100, maximum = 599, example = 200),
+        ("model_version" = Option<u32>, Query, description = "Only answers of this model.", minimum = 1, example = 3), Times, Part),
+    security(("operator_key" = [])), responses((status = 200, description = "Newest first", body = List<Record>)))]
+pub(crate) async fn traffic(
     State(app): State<App>,
     _: Operator,
-    Params(wanted): Params<Wanted>,
+    Params(Listed(filter, page)): Params<Listed<TrafficFilter>>,
 ) -> Answer<List<Record>> {
-    let filter = filter(&wanted)?;
-    let page = page(wanted.limit, wanted.cursor);
     let bodies = BodyLimit::Bytes(LISTED_BODY_BYTES);
-    let records = app.backend.database.traffic(&filter, &page, bodies).await?;
+    let records = app.registry()?.traffic(&filter, &page, bodies).await?;
     Ok(list(records.map(Record::from)))
 }
 
-/// One request and its response, with both bodies as they went over the wire.
-#[utoipa::path(get, path = "/v1/traffic/{id}", params(("id" = String, Path)), security(("operator_key" = [])), responses(
-    (status = 200, body = Record), (status = 401, body = Problem), (status = 403, body = Problem),
-    (status = 404, body = Problem)))]
-pub(super) async fn record(State(app): State<App>, _: Operator, Path(id): Path<String>) -> Answer<Record> {
+/// Show one request and its response
+///
+/// With both bodies as they went over the wire.
+#[utoipa::path(get, path = "/v1/traffic/{id}", tag = "operators", operation_id = "trafficRecord",
+    params(("id" = Uuid, Path, description = "The answer's `x-request-id`.", example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")),
+    security(("operator_key" = [])), responses((status = 200, description = "The record", body = Record)))]
+pub(crate) async fn record(
+    State(app): State<App>,
+    _: Operator,
+    Path(id): Path<String>,
+    Params(()): Params<()>,
+) -> Answer<Record> {
     let missing = || Problem::not_found("such record; it may wait in a spool until Postgres is back");
     let id = id.parse().map_err(|_| missing())?;
-    let record = app.backend.database.traffic_record(id).await?;
+    let record = app.registry()?.traffic_record(id).await?;
     record.map(|it| Json(it.into())).ok_or_else(missing)
-}
-
-fn filter(wanted: &Wanted) -> Result<TrafficFilter, Problem> {
-    let mut faults = Vec::new();
-    let filter = TrafficFilter {
-        since: time("since", wanted.since.as_deref(), &mut faults),
-        until: time("until", wanted.until.as_deref(), &mut faults),
-        path: wanted.path.clone(),
-        status: wanted.status,
-        model_version: version(wanted.model_version, &mut faults),
-    };
-    if wanted
-        .cursor
-        .as_deref()
-        .is_some_and(|cursor| cursor.parse::<Uuid>().is_err())
-    {
-        faults.push(fault("cursor", "take the next_cursor of the part before"));
-    }
-    match faults.is_empty() {
-        true => Ok(filter),
-        false => Err(Problem::invalid(faults)),
-    }
-}
-
-fn time(name: &str, text: Option<&str>, faults: &mut Vec<Fault>) -> Option<DateTime<Utc>> {
-    let parsed = DateTime::parse_from_rfc3339(text?);
-    parsed
-        .map_err(|_| faults.push(fault(name, "a time looks like 2026-01-31T12:00:00Z")))
-        .ok()
-        .map(Into::into)
-}
-
-fn version(number: Option<u32>, faults: &mut Vec<Fault>) -> Option<ModelVersion> {
-    ModelVersion::try_from(i64::from(number?))
-        .map_err(|error| faults.push(fault("model_version", &error.to_string())))
-        .ok()
-}
-
-fn fault(pointer: &str, detail: &str) -> Fault {
-    Fault {
-        pointer: pointer.to_owned(),
-        detail: detail.to_owned(),
-    }
 }
 
 #[cfg(test)]

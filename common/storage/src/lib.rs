@@ -13,9 +13,11 @@ pub mod datasets;
 pub mod decisions;
 mod entity;
 mod error;
+pub mod events;
 mod file_row;
 pub mod intake;
 pub mod keys;
+mod listing;
 pub mod models;
 pub mod outbox;
 mod page;
@@ -30,5 +32,6 @@ pub mod traffic;
 
 pub use database::{Database, DatabaseSettings};
 pub use error::StorageError;
+pub use listing::During;
 pub use page::{Page, PageRequest};
 pub use store::Store;

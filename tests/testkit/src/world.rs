@@ -81,6 +81,7 @@ impl World {
                 "LAPIDARY__INGEST__SCRATCH",
                 self.path("scratch").display().to_string(),
             ),
+            ("LAPIDARY__API__CACHE", self.path("cache").display().to_string()),
             (
                 "LAPIDARY__TRAFFIC__SPOOL",
                 self.path("spool").display().to_string(),

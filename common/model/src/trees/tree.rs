@@ -191,7 +191,11 @@ impl Reader<'_> {
             feature: feature
                 .filter(|feature| *feature < 9)
                 .ok_or(TreeFault::NoSuchFeature(number))?,
-            missing_left: self.form.default_left.get(number).is_some_and(|flag: &Flag| flag.is_set()),
+            missing_left: self
+                .form
+                .default_left
+                .get(number)
+                .is_some_and(|flag: &Flag| flag.is_set()),
             threshold: self.condition(number)?,
             right: 0,
             left_share: left / (left + right),

@@ -128,8 +128,11 @@ async fn a_full_spool_refuses_rather_than_answer_unrecorded_and_says_so() -> Res
         load.grows(100).await?;
         way.cut().await;
         until("a full spool", async || Ok((load.refused() > 100).then_some(()))).await?;
-        let ready: Value = reqwest::get(format!("{url}/readyz")).await?.json().await?;
-        assert_eq!(ready["components"]["traffic"]["state"], "down", "{ready}");
+        until("readiness to say so", async || {
+            let ready: Value = reqwest::get(format!("{url}/readyz")).await?.json().await?;
+            Ok((ready["components"]["traffic"]["state"] == "down").then_some(()))
+        })
+        .await?;
         drop(clients);
         let counted = metric(&url, "lapidary_traffic_refused_total").await?;
         ensure!(counted >= load.refused() as f64, "{counted}");
