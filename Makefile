@@ -1,6 +1,6 @@
 # `make` alone lists the targets. What they do is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-training
+.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-serving bench-training
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ bench-ingest: install ## measure intake: a 1 GB CSV beside polars, and the way t
 
 bench-training: install ## measure the search for boosted trees beside the notebook's Optuna loop
 	@scripts/bench.sh training
+
+bench-serving: ## measure durable predictions: beside an echo and FastAPI, then open loop with swaps
+	@WITH_WRK=yes scripts/install.sh
+	@scripts/bench.sh serving
 
 install:
 	@scripts/install.sh

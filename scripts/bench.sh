@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a benchmark, its peers in a Python environment of their own, and keeps what it prints.
-#   scripts/bench.sh ingest|training [options of the benchmark]
+#   scripts/bench.sh ingest|serving|training [options of the benchmark]
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -13,15 +13,27 @@ with_peers() { # REQUIREMENTS
   "$VENV/bin/pip" install --quiet --requirement "$1"
 }
 
-ingest() {
+with_servers() {
   "$ROOT/scripts/servers.sh" start
   set -a
   # shellcheck disable=SC1090
   . <(grep '^LAPIDARY_TEST_' "$LOCAL/servers.env")
   set +a
+}
+
+ingest() {
+  with_servers
   cargo build --release --locked --workspace --bins
   with_peers bench/peers/ingest.txt
   CARGO_MANIFEST_DIR=$ROOT/bench "$RELEASE/bench" ingest --python "$VENV/bin/python" "$@" | tee bench/results/ingest.md
+}
+
+serving() {
+  with_servers
+  cargo build --release --locked --workspace --bins
+  cargo build --release --locked --workspace --example echo
+  with_peers bench/peers/serving.txt
+  CARGO_MANIFEST_DIR=$ROOT/bench "$RELEASE/bench" serving --python "$VENV/bin/python" "$@" | tee bench/results/serving.md
 }
 
 training() {
@@ -51,6 +63,6 @@ cd "$ROOT"
 make_local_folders
 mkdir -p bench/results
 case ${1:-} in
-ingest | training) "$@" ;;
-*) fail "there is no benchmark ${1:-without a name}" "scripts/bench.sh ingest|training" ;;
+ingest | serving | training) "$@" ;;
+*) fail "there is no benchmark ${1:-without a name}" "scripts/bench.sh ingest|serving|training" ;;
 esac

@@ -1,6 +1,7 @@
 //! Benchmarks over the real services; `make bench-ingest` and its like run them.
 
 mod ingest;
+mod serving;
 mod training;
 
 use anyhow::Result;
@@ -13,6 +14,8 @@ enum Bench {
     Ingest(ingest::Options),
     /// A search for boosted trees, beside Optuna on the same file.
     Training(training::Options),
+    /// Durable predictions beside a bare echo and FastAPI; then an open loop with swaps.
+    Serving(serving::Options),
 }
 
 #[tokio::main]
@@ -20,5 +23,6 @@ async fn main() -> Result<()> {
     match Bench::parse() {
         Bench::Ingest(options) => ingest::run(options).await,
         Bench::Training(options) => training::run(&options),
+        Bench::Serving(options) => serving::run(options).await,
     }
 }

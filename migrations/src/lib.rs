@@ -15,6 +15,7 @@ mod m0011_reviewed_files;
 mod m0012_file_decisions;
 mod m0013_traffic_keys;
 mod m0014_promotions_by_hand;
+mod m0015_traffic_partitions;
 mod m0019_training_history;
 
 use sea_orm_migration::prelude::*;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_file_decisions::Migration),
             Box::new(m0013_traffic_keys::Migration),
             Box::new(m0014_promotions_by_hand::Migration),
+            Box::new(m0015_traffic_partitions::Migration),
             Box::new(m0019_training_history::Migration),
         ]
     }

@@ -14,5 +14,5 @@ pub use error::SettingError;
 pub use load::load;
 pub use sections::{
     Api, Config, Drift, ElasticNet, Ingest, LogFormat, Postgres, Promotion, RabbitMq, Relay, Service, Store,
-    Telemetry, Trainer, Training, Xgboost,
+    Telemetry, Traffic, Trainer, Training, Xgboost,
 };

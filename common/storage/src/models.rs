@@ -1,13 +1,13 @@
 //! Reading the model registry.
 
 use domain::{
-    DatasetVersion, ModelVersion, Sha256,
+    DatasetVersion, ModelKind, ModelVersion, Sha256,
     model::{ArtifactRef, Lineage, Model},
 };
 use sea_orm::{ConnectionTrait as _, FromQueryResult, JsonValue, prelude::ChronoDateTimeUtc};
 use uuid::Uuid;
 
-use crate::{Database, Page, PageRequest, StorageError, database::sql};
+use crate::{Database, During, Page, PageRequest, StorageError, database::sql, listing::Listing};
 
 const SELECT: &str = "SELECT m.version, r.kind, r.dataset_version, m.run_id, m.created_at, m.parameters, \
     m.metrics, m.verdict, m.artifact_sha256, m.artifact_bytes, m.code_version, r.seed \
@@ -27,6 +27,17 @@ struct Row {
     artifact_bytes: i64,
     code_version: String,
     seed: i64,
+}
+
+/// Which models are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ModelFilter {
+    /// Of this kind.
+    pub kind: Option<ModelKind>,
+    /// Trained on this dataset version.
+    pub dataset_version: Option<DatasetVersion>,
+    /// Committed then.
+    pub during: During,
 }
 
 impl Database {
@@ -54,17 +65,16 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn models(&self, page: &PageRequest) -> Result<Page<Model>, StorageError> {
-        let below = page
-            .cursor
-            .as_deref()
-            .and_then(|cursor| cursor.parse::<i64>().ok());
-        let text = format!("{SELECT} WHERE m.version < $1 ORDER BY m.version DESC LIMIT $2");
-        let values = [
-            below.unwrap_or(i64::MAX).into(),
-            (page.limit + 1).cast_signed().into(),
-        ];
-        let rows = self.connection.query_all_raw(sql(&text, values)).await?;
+    pub async fn models(&self, filter: ModelFilter, page: &PageRequest) -> Result<Page<Model>, StorageError> {
+        let listing = Listing::of(SELECT)
+            .when("m.version < ?", page.number())
+            .when("r.kind = ?", filter.kind.map(ModelKind::name))
+            .when("r.dataset_version = ?", filter.dataset_version.map(i64::from))
+            .during("m.created_at", filter.during);
+        let rows = self
+            .connection
+            .query_all_raw(listing.ordered("m.version DESC", page))
+            .await?;
         let rows = rows
             .iter()
             .map(|row| Row::from_query_result(row, ""))

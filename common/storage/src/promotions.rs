@@ -10,9 +10,10 @@ use sea_orm::{
 };
 
 use crate::{
-    Database, Page, PageRequest, StorageError,
+    Database, During, Page, PageRequest, StorageError,
     database::sql,
     entity::{freeze, promotion},
+    listing::Listing,
 };
 
 /// What it takes to serve a model, without its history.
@@ -50,6 +51,15 @@ pub struct Reign {
     pub promotion: Option<PromotionNumber>,
     /// Whether the champion is frozen.
     pub frozen: bool,
+}
+
+/// Which promotions are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PromotionFilter {
+    /// Of this model.
+    pub model_version: Option<ModelVersion>,
+    /// Committed then.
+    pub during: During,
 }
 
 const MODEL: &str = "m.version, r.kind, r.dataset_version, m.artifact_sha256 \
@@ -136,20 +146,17 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn promotions(&self, page: &PageRequest) -> Result<Page<Promotion>, StorageError> {
-        let below = page
-            .cursor
-            .as_deref()
-            .and_then(|cursor| cursor.parse::<i64>().ok());
-        let statement = sql(
-            "SELECT * FROM promotions WHERE number < $1 ORDER BY number DESC LIMIT $2",
-            [
-                below.unwrap_or(i64::MAX).into(),
-                (page.limit + 1).cast_signed().into(),
-            ],
-        );
+    pub async fn promotions(
+        &self,
+        filter: PromotionFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Promotion>, StorageError> {
+        let listing = Listing::of("SELECT * FROM promotions")
+            .when("number < ?", page.number())
+            .when("model_version = ?", filter.model_version.map(i64::from))
+            .during("promoted_at", filter.during);
         let rows = promotion::Entity::find()
-            .from_raw_sql(statement)
+            .from_raw_sql(listing.ordered("number DESC", page))
             .all(&self.connection)
             .await?;
         Page::of(rows, page.limit, |row| row.number.to_string(), promotion_of)

@@ -81,6 +81,11 @@ impl World {
                 "LAPIDARY__INGEST__SCRATCH",
                 self.path("scratch").display().to_string(),
             ),
+            ("LAPIDARY__API__CACHE", self.path("cache").display().to_string()),
+            (
+                "LAPIDARY__TRAFFIC__SPOOL",
+                self.path("spool").display().to_string(),
+            ),
             ("LAPIDARY__INGEST__LISTEN", any.clone()),
             ("LAPIDARY__TRAINER__LISTEN", any.clone()),
             ("LAPIDARY__API__LISTEN", any),

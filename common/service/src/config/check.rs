@@ -54,6 +54,16 @@ pub(super) fn check(config: &Config) -> Check {
         config.api.body_limit_bytes,
         1024..=1024 * 1024 * 1024,
     )?;
+    within("api.max_connections", config.api.max_connections, 16..=1_000_000)?;
+    within("api.max_streams", config.api.max_streams, 1..=1_000_000)?;
+    origins("api.cors_origins", &config.api.cors_origins)?;
+    within(
+        "traffic.spool_max_bytes",
+        config.traffic.spool_max_bytes,
+        1 << 16..=1 << 50,
+    )?;
+    within("traffic.max_requests", config.traffic.max_requests, 1..=1_000_000)?;
+    within("traffic.max_bytes", config.traffic.max_bytes, 1 << 20..=1 << 42)?;
     directives("telemetry.log", &config.telemetry.log)
 }
 
@@ -93,6 +103,18 @@ fn kinds(kinds: &[String]) -> Check {
         0 => wrong("it names no model kind".to_owned()),
         distinct if distinct < kinds.len() => wrong("it names a model kind twice".to_owned()),
         _ => Ok(()),
+    }
+}
+
+/// An origin is what a browser sends as such: scheme, host and port, and nothing after them.
+fn origins(name: &str, origins: &[String]) -> Check {
+    let is_origin = |text: &str| Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text);
+    match origins.iter().find(|origin| *origin != "*" && !is_origin(origin)) {
+        None => Ok(()),
+        Some(origin) => {
+            let reason = format!("{origin:?} is no origin such as https://shop.example, nor *");
+            Err(SettingError::wrong(name, reason))
+        }
     }
 }
 

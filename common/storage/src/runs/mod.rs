@@ -5,11 +5,16 @@ pub mod finish;
 pub mod open;
 mod progress;
 
-use domain::{DatasetVersion, ModelVersion, run::TrainingRun};
+use domain::{
+    DatasetVersion, ModelKind, ModelVersion,
+    run::{RunStatus, TrainingRun},
+};
 use sea_orm::{ConnectionTrait as _, FromQueryResult, JsonValue, prelude::ChronoDateTimeUtc};
 use uuid::Uuid;
 
-use crate::{Database, Page, PageRequest, StorageError, database::sql};
+use crate::{
+    Database, During, Page, PageRequest, StorageError, database::sql, listing::Listing, page::place,
+};
 
 const SELECT: &str = "SELECT r.id, r.kind, r.dataset_version, r.automatic, r.seed, r.status, r.attempts, \
     r.failures, r.crashes, r.settings, r.parameters, r.progress, r.metrics, r.error, r.log, r.started_at, r.finished_at, m.version AS model_version \
@@ -37,6 +42,19 @@ struct Row {
     model_version: Option<i64>,
 }
 
+/// Which runs are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunFilter {
+    /// Of this status.
+    pub status: Option<RunStatus>,
+    /// Of this kind.
+    pub kind: Option<ModelKind>,
+    /// On this dataset version.
+    pub dataset_version: Option<DatasetVersion>,
+    /// Started then.
+    pub during: During,
+}
+
 impl Database {
     /// One training run, with its trials.
     ///
@@ -57,31 +75,33 @@ impl Database {
         }))
     }
 
-    /// Training runs, the last started first.
+    /// Training runs, the last started first, without their trials.
     ///
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn runs(&self, page: &PageRequest) -> Result<Page<TrainingRun>, StorageError> {
-        let after = page
-            .cursor
-            .as_deref()
-            .and_then(|cursor| Uuid::parse_str(cursor).ok());
-        let text = format!(
-            "{SELECT} WHERE $1::uuid IS NULL OR (r.started_at, r.id) < \
-             (SELECT started_at, id FROM training_runs WHERE id = $1) \
-             ORDER BY r.started_at DESC, r.id DESC LIMIT $2"
-        );
-        let limit = (page.limit + 1).cast_signed();
-        let rows = self
-            .connection
-            .query_all_raw(sql(&text, [after.into(), limit.into()]))
-            .await?;
+    pub async fn runs(
+        &self,
+        filter: RunFilter,
+        page: &PageRequest,
+    ) -> Result<Page<TrainingRun>, StorageError> {
+        let mut listing = Listing::of(SELECT)
+            .when("r.status = ?", filter.status.map(RunStatus::name))
+            .when("r.kind = ?", filter.kind.map(ModelKind::name))
+            .when("r.dataset_version = ?", filter.dataset_version.map(i64::from))
+            .during("r.started_at", filter.during);
+        if let Some((at, id)) = page.place::<Uuid>() {
+            let earlier = format!("(r.started_at, r.id) < (?, '{id}'::uuid)");
+            listing = listing.when(&earlier, Some(at));
+        }
+        let statement = listing.ordered("r.started_at DESC, r.id DESC", page);
+        let rows = self.connection.query_all_raw(statement).await?;
         let rows = rows
             .iter()
             .map(|row| Row::from_query_result(row, ""))
             .collect::<Result<Vec<_>, _>>()?;
-        Page::of(rows, page.limit, |row| row.id.to_string(), to_domain)
+        let cursor = |row: &Row| place(row.started_at, row.id);
+        Page::of(rows, page.limit, cursor, to_domain)
     }
 }
 

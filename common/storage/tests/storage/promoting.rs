@@ -67,7 +67,7 @@ async fn a_promotion_by_hand_is_in_the_same_history_with_its_reason() -> Result<
             cursor: None,
         };
         let actions: Vec<_> = registry
-            .promotions(&page)
+            .promotions(Default::default(), &page)
             .await?
             .items
             .iter()

@@ -89,7 +89,7 @@ fn a_store_url_is_taken_as_it_is() {
 }
 
 /// Variable, value, the setting's name and a part of the reason.
-const WRONG: [(&str, &str, &str, &str); 13] = [
+const WRONG: [(&str, &str, &str, &str); 16] = [
     ("LAPIDARY__TRAINER__LEASE_MS", "soon", "trainer.lease_ms", "soon"),
     (
         "LAPIDARY__TRAINER__LEASE_MS",
@@ -148,6 +148,19 @@ const WRONG: [(&str, &str, &str, &str); 13] = [
         "loudest",
     ),
     ("LAPIDARY__STORE__URL", "s3://[", "store.url", "no URL"),
+    (
+        "LAPIDARY__API__CORS_ORIGINS",
+        "https://shop.example/",
+        "api.cors_origins",
+        "no origin",
+    ),
+    ("LAPIDARY__API__KEY_RATE", "-1", "api.key_rate", "expected"),
+    (
+        "LAPIDARY__API__MAX_CONNECTIONS",
+        "1",
+        "api.max_connections",
+        "within 16",
+    ),
 ];
 
 #[test]
