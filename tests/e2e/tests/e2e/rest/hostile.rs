@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::{Process, World, in_world, until};
+use testkit::{Process, World, allow_open_files, in_world, until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
