@@ -43,7 +43,7 @@ impl Filter for FileFilter {
 ///
 /// The last judged first. Those that are `held` wait for an operator.
 #[utoipa::path(get, path = "/v1/files", tag = "data", operation_id = "files",
-    params(("status" = Option<FileStatus>, Query, description = "Only of this status.", example = "held"), Times, Part),
+    params(("status" = Option<FileStatus>, Query, description = "Only of this status.", example = "held"), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,16}\\.[0-9a-f]{64}$", example = "1764000000000000.5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")),
     responses((status = 200, description = "The last judged first", body = List<DataFile>)))]
 pub(crate) async fn files(
     State(app): State<App>,

@@ -81,7 +81,7 @@ pub(crate) fn during(query: &Query, faults: &mut Faults) -> Option<During> {
     })
 }
 
-/// Which part of a list.
+/// How much of a list; where it begins is told by `cursor`, which each list has in a form of its own.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(
@@ -92,8 +92,6 @@ pub(crate) struct Part {
     /// The most items; 100 when left out.
     #[param(minimum = 1, maximum = 1000, example = 20)]
     limit: Option<u32>,
-    /// `next_cursor` of the part before; left out for the first part.
-    cursor: Option<String>,
 }
 
 /// Which times.

@@ -155,3 +155,35 @@ fn refusal(status: u16, detail: &str) -> Response {
         .content("application/problem+json", content)
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document() -> Value {
+        let (_, document) = super::super::described().split_for_parts();
+        serde_json::to_value(complete(document)).unwrap()
+    }
+
+    #[test]
+    fn the_document_is_pinned() {
+        insta::assert_json_snapshot!(document());
+    }
+
+    #[test]
+    fn every_operation_is_named_described_and_grouped_and_every_parameter_explained() {
+        for (path, item) in document()["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                for field in ["summary", "operationId", "tags", "security", "responses"] {
+                    assert!(!operation[field].is_null(), "{method} {path} has no {field}");
+                }
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    assert!(
+                        parameter["description"].is_string(),
+                        "{method} {path}: {parameter}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -32,7 +32,7 @@ impl Filter for PromotionFilter {
 ///
 /// Newest first: by the gate, by hand, and rollbacks.
 #[utoipa::path(get, path = "/v1/promotions", tag = "models", operation_id = "promotions",
-    params(("model_version" = Option<u32>, Query, description = "Only of this model.", minimum = 1, example = 3), Times, Part),
+    params(("model_version" = Option<u32>, Query, description = "Only of this model.", minimum = 1, example = 3), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
     responses((status = 200, description = "Newest first", body = List<Promotion>)))]
 pub(crate) async fn promotions(
     State(app): State<App>,

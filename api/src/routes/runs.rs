@@ -59,7 +59,7 @@ pub(crate) fn dataset_version(query: &Query, faults: &mut Faults) -> Option<Opti
     params(("status" = Option<RunStatus>, Query, description = "Only of this status.", example = "succeeded"),
         ("kind" = Option<ModelKind>, Query, description = "Only of this kind.", example = "linear"),
         ("dataset_version" = Option<u32>, Query, description = "Only on this dataset version.", minimum = 1, example = 2),
-        Times, Part),
+        Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,16}\\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", example = "1764000000000000.0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")),
     responses((status = 200, description = "The last started first", body = List<TrainingRun>)))]
 pub(crate) async fn runs(
     State(app): State<App>,

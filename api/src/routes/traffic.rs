@@ -129,7 +129,7 @@ fn text(bytes: &[u8]) -> Value {
 #[utoipa::path(get, path = "/v1/traffic", tag = "operators", operation_id = "traffic",
     params(("path" = Option<String>, Query, description = "Only requests of exactly this path.", example = "/v1/predictions"),
         ("status" = Option<u16>, Query, description = "Only answers with this status.", minimum = 100, maximum = 599, example = 200),
-        ("model_version" = Option<u32>, Query, description = "Only answers of this model.", minimum = 1, example = 3), Times, Part),
+        ("model_version" = Option<u32>, Query, description = "Only answers of this model.", minimum = 1, example = 3), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")),
     security(("operator_key" = [])), responses((status = 200, description = "Newest first", body = List<Record>)))]
 pub(crate) async fn traffic(
     State(app): State<App>,

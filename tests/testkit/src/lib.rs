@@ -3,6 +3,7 @@
 //! instead of sleeping.
 
 mod database;
+mod files;
 pub mod generate;
 mod node;
 mod process;
@@ -13,6 +14,7 @@ mod wait;
 mod world;
 
 pub use database::{TestDatabase, Transaction};
+pub use files::allow_open_files;
 pub use nix::sys::signal::Signal;
 pub use node::Node;
 pub use process::{Finished, Process};

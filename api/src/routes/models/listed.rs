@@ -44,7 +44,7 @@ impl Filter for ModelFilter {
 #[utoipa::path(get, path = "/v1/models", tag = "models", operation_id = "models",
     params(("kind" = Option<ModelKind>, Query, description = "Only of this kind.", example = "linear"),
         ("dataset_version" = Option<u32>, Query, description = "Only those trained on this dataset version.", minimum = 1, example = 2),
-        Times, Part),
+        Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
     responses((status = 200, description = "Newest first", body = List<Model>)))]
 pub(crate) async fn models(
     State(app): State<App>,

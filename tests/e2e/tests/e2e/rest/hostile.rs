@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::{Process, World, in_world, until};
+use testkit::{Process, World, allow_open_files, in_world, until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -175,6 +175,7 @@ fn resident(api: &Process) -> Result<u64> {
 
 #[tokio::test]
 async fn ten_thousand_idle_connections_do_not_hurt() -> Result<()> {
+    allow_open_files(IDLE as u64 + 500)?;
     in_world(|world| async move {
         let api = world
             .start("api", &[("LAPIDARY__API__MAX_CONNECTIONS", "2000")])

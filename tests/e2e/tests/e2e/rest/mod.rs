@@ -2,6 +2,7 @@
 
 mod access;
 mod champions;
+mod clients;
 mod errors;
 mod events;
 mod hostile;
