@@ -235,6 +235,14 @@ traffic() {
   LAPIDARY__STORE__URL="file://$LOCAL/store" "$BIN/api" traffic "$@"
 }
 
+# Recorded predictions of this checkout, made again.
+replay() {
+  check_binaries
+  [ -r "$SERVERS_ENV" ] || [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || fail "there is no database yet" "make one with: make up"
+  load_servers
+  LAPIDARY__STORE__URL="file://$LOCAL/store" "$BIN/api" replay "$@"
+}
+
 make_local_folders
 load_ports
 case ${1:-} in
@@ -242,5 +250,6 @@ case ${1:-} in
   keys) shift && keys "$@" ;;
   retain) shift && retain "$@" ;;
   traffic) shift && traffic "$@" ;;
-  *) fail "usage: scripts/services.sh up|down|status|logs|running|keys|retain|traffic" ;;
+  replay) shift && replay "$@" ;;
+  *) fail "usage: scripts/services.sh up|down|status|logs|running|keys|retain|traffic|replay" ;;
 esac

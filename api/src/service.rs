@@ -111,7 +111,7 @@ async fn build(
     let backend = Backend::connect_lazily(config, "api").await?;
     Ok(App {
         recorder: Recorder::start(&config.traffic, &backend.database, &health, &clock, lifecycle)?,
-        backend,
+        backend: Arc::new(backend),
         serving: Serving::open(api.cache.clone(), model, clock.clone()).await,
         health,
         metrics,
