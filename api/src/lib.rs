@@ -16,6 +16,7 @@ mod measure;
 pub mod neighbours;
 mod problem;
 mod record;
+mod replay;
 mod routes;
 mod server;
 mod service;

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Requests and their records are many small things, made on one thread and dropped on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     api::run().await

@@ -45,7 +45,7 @@ const BEHIND: Duration = Duration::from_secs(5);
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
-    pub(crate) backend: Backend,
+    pub(crate) backend: Arc<Backend>,
     pub(crate) serving: Arc<Serving>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,

@@ -7,7 +7,7 @@ use backend::Backend;
 use domain::ModelKind;
 use model::{
     gate::GateRules,
-    learn::{Learner, Resources},
+    learn::{Learner, Resources, xgboost},
 };
 use storage::runs::claim::ClaimTerms;
 use uuid::Uuid;
@@ -49,9 +49,12 @@ impl Trainer {
     }
 
     /// The learner of a kind, with the settings it has here.
-    pub(crate) fn learner(kind: ModelKind, _config: &Config) -> Learner {
+    pub(crate) fn learner(kind: ModelKind, config: &Config) -> Learner {
         match kind {
             ModelKind::Linear => Learner::Linear,
+            ModelKind::Xgboost => Learner::Xgboost(xgboost::Settings {
+                trials: config.training.xgboost.trials,
+            }),
         }
     }
 

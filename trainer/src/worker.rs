@@ -13,7 +13,7 @@ use storage::{
 };
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     attempt::{self, AttemptError},
@@ -67,6 +67,7 @@ impl Worker {
             if let Outcome::Retry { reason, .. } | Outcome::DeadLetter { reason } = self.train_all().await {
                 warn!(reason, "a run found by looking did not succeed");
             }
+            debug!("looked for missing runs");
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(interval) => {}

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod keys;
+mod replay;
 mod serve;
 mod traffic;
 
@@ -32,6 +33,8 @@ enum Command {
     /// Drains, deletes and exports traffic records.
     #[command(subcommand)]
     Traffic(traffic::Command),
+    /// Makes recorded predictions again, by the model of their moment or by another.
+    Replay(replay::Replay),
 }
 
 impl Arguments {
@@ -40,6 +43,7 @@ impl Arguments {
             None | Some(Command::Serve) => serve::run().await.map(|()| ExitCode::SUCCESS),
             Some(Command::Keys(command)) => Ok(command.run().await),
             Some(Command::Traffic(command)) => Ok(command.run().await),
+            Some(Command::Replay(replay)) => Ok(replay.run().await),
         }
     }
 }

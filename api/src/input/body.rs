@@ -20,6 +20,11 @@ pub(crate) struct JsonBody<T>(pub(crate) T);
 pub(crate) struct JsonText(Bytes);
 
 impl JsonText {
+    /// A body that was received before.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
     /// Reads it, whole or with all its faults.
     pub(crate) fn read<T: FromJson>(&self) -> Result<T, Problem> {
         let json = json::parse(&self.0).map_err(|fault| not_json(&fault))?;

@@ -142,7 +142,7 @@ impl Recorder {
     }
 
     /// Tells readiness and metrics how it is.
-    pub(super) fn tell(&self) {
+    pub(crate) fn tell(&self) {
         let (bytes, limit) = (self.spool.bytes(), self.spool.limit());
         let share = bytes as f64 / limit as f64;
         match (self.is_away(), bytes) {

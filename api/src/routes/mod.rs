@@ -8,7 +8,7 @@ mod list;
 mod models;
 mod openapi;
 mod operations;
-mod predictions;
+pub(crate) mod predictions;
 mod promotions;
 mod runs;
 mod similar;

@@ -11,13 +11,17 @@ use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use backend::Backend;
 use chrono::{DateTime, Utc};
-use model::{Artifact, Predictor};
-use storage::promotions::ChampionRef;
+use domain::PromotionNumber;
+use model::{Artifact, Predictor, ranges::Ranges};
+use storage::promotions::{ChampionRef, ModelRef};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{neighbours::Neighbours, service::App};
+use crate::{
+    neighbours::{Builder, Neighbours},
+    service::App,
+};
 pub(crate) use gather::export;
 use kept::Kept;
 
@@ -25,10 +29,32 @@ use kept::Kept;
 pub(crate) struct Served {
     pub(crate) champion: ChampionRef,
     pub(crate) predictor: Predictor,
+    /// How far the predictor may be off.
+    pub(crate) ranges: Ranges,
     /// Those of the dataset version that the model was trained on; models of the same one share them.
     pub(crate) neighbours: Arc<Neighbours>,
     /// When it began to serve here.
     since: DateTime<Utc>,
+}
+
+impl Served {
+    /// A model of any time, for answers that take no neighbours.
+    pub(crate) fn without_neighbours(model: &ModelRef, artifact: Artifact) -> Self {
+        let (predictor, ranges) = artifact.into_parts();
+        Self {
+            champion: ChampionRef {
+                promotion: PromotionNumber::FIRST,
+                version: model.version,
+                kind: model.kind,
+                dataset_version: model.dataset_version,
+                artifact: model.artifact,
+            },
+            predictor,
+            ranges,
+            neighbours: Arc::new(Builder::default().build()),
+            since: DateTime::UNIX_EPOCH,
+        }
+    }
 }
 
 /// The slot that requests read and swaps write.
@@ -78,11 +104,11 @@ impl Serving {
 
     async fn restore(self: &Arc<Self>) -> anyhow::Result<()> {
         let serving = Arc::clone(self);
-        let Some((champion, predictor, neighbours)) = spawn_blocking(move || serving.kept.load()).await??
+        let Some((champion, artifact, neighbours)) = spawn_blocking(move || serving.kept.load()).await??
         else {
             return Ok(());
         };
-        self.swap(champion, predictor, Arc::new(neighbours));
+        self.swap(champion, artifact, Arc::new(neighbours));
         Ok(())
     }
 
@@ -129,7 +155,7 @@ impl Serving {
             }
             _ => Arc::new(gather::neighbours(backend, champion.dataset_version, &self.kept).await?),
         };
-        self.swap(champion, artifact.into_predictor(), neighbours);
+        self.swap(champion, artifact, neighbours);
         let serving = Arc::clone(self);
         let kept = spawn_blocking(move || serving.kept.keep(champion, &bytes)).await?;
         if let Err(error) = kept {
@@ -138,10 +164,12 @@ impl Serving {
         Ok(())
     }
 
-    fn swap(&self, champion: ChampionRef, predictor: Predictor, neighbours: Arc<Neighbours>) {
+    fn swap(&self, champion: ChampionRef, artifact: Artifact, neighbours: Arc<Neighbours>) {
+        let (predictor, ranges) = artifact.into_parts();
         self.served.store(Some(Arc::new(Served {
             champion,
             predictor,
+            ranges,
             neighbours,
             since: self.clock.now(),
         })));

@@ -4,6 +4,7 @@
 //! (a CSV row, a JSON body, a table row) are parsed into these types once, at the edge; from
 //! there on a [`Carat`] is a positive finite number and a [`Cut`] one of five grades.
 
+pub mod cents;
 pub mod dataset;
 pub mod decision;
 pub mod diamond;

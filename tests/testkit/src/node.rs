@@ -75,6 +75,15 @@ impl Node {
         self.launch().await
     }
 
+    /// What it has logged.
+    ///
+    /// # Errors
+    ///
+    /// When it has logged nothing yet.
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.path("log"))?)
+    }
+
     async fn launch(&mut self) -> Result<()> {
         self.process = Some(self.command().spawn()?);
         let port = self.amqp;
@@ -83,13 +92,13 @@ impl Node {
         })
         .await
         .map(drop)
-        .with_context(|| fs::read_to_string(self.path("log")).unwrap_or_default())
+        .with_context(|| self.log().unwrap_or_default())
     }
 
     /// The script leads a process group of its own, with Erlang's port mapper in it.
     fn command(&self) -> Command {
         let script = format!(
-            "epmd -address 127.0.0.1 -port {epmd} & exec {SERVER} >{log} 2>&1",
+            "epmd -address 127.0.0.1 -port {epmd} & exec {SERVER} >>{log} 2>&1",
             epmd = self.epmd,
             log = self.path("log").display()
         );

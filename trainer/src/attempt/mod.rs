@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::run::Progress;
 use storage::{StorageError, runs::claim::Lease};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::trainer::Trainer;
 pub(crate) use commit::Committed;
@@ -90,10 +91,11 @@ async fn patiently(
     log: &mut Vec<String>,
     seen: &(impl Fn(Progress) + Send),
 ) -> Result<Committed, Trouble> {
+    let mut patience = Patience::default();
     let samples = loop {
         let (database, store) = (&trainer.backend.database, &trainer.backend.store);
         match database.samples(store, lease.dataset_version).await {
-            Err(error) if error.is_unavailable() => tokio::time::sleep(WAIT).await,
+            Err(error) if error.is_unavailable() => patience.wait(lease, &error).await,
             samples => break samples?,
         }
     };
@@ -104,9 +106,25 @@ async fn patiently(
     let learned = learning::learn(trainer, lease, samples, log, seen).await?;
     loop {
         match commit::commit(trainer, lease, &learned, log).await {
-            Err(Trouble::Away(_)) => tokio::time::sleep(WAIT).await,
+            Err(Trouble::Away(error)) => patience.wait(lease, &error).await,
             ended => return ended,
         }
+    }
+}
+
+/// Waiting for a server, told once.
+#[derive(Default)]
+struct Patience {
+    told: bool,
+}
+
+impl Patience {
+    async fn wait(&mut self, lease: &Lease, error: &StorageError) {
+        if !self.told {
+            warn!(run.id = %lease.run_id, reason = %error, "the run waits for a server");
+            self.told = true;
+        }
+        tokio::time::sleep(WAIT).await;
     }
 }
 

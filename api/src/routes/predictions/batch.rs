@@ -102,13 +102,13 @@ pub(crate) async fn predict_batch(
 }
 
 /// Reads, predicts and writes: all the work for the processor.
-fn answer(id: Uuid, served: &Served, body: &JsonText) -> Result<Vec<u8>, Problem> {
+pub(crate) fn answer(id: Uuid, served: &Served, body: &JsonText) -> Result<Vec<u8>, Problem> {
     let Batch(diamonds) = body.read()?;
     let mut faults = Faults::default();
     let place = Place::Field(&Place::Root, "diamonds");
     let mut predictions = Vec::with_capacity(diamonds.len());
     for (position, diamond) in diamonds.iter().enumerate() {
-        match quote(&served.predictor, diamond) {
+        match quote(served, diamond) {
             Ok(quote) => predictions.push(quote),
             Err(no_price) => faults.add(&Place::Item(&place, position), no_price.to_string()),
         }

@@ -1,6 +1,6 @@
 //! `POST /v1/predictions` and `/v1/predictions/batch`: prices of diamonds.
 
-pub(super) mod batch;
+pub(crate) mod batch;
 mod json;
-pub(super) mod one;
+pub(crate) mod one;
 mod price;

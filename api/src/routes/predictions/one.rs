@@ -1,8 +1,9 @@
 //! `POST /v1/predictions`: the price of a diamond.
 
 use axum::{
-    Extension, Json,
+    Extension,
     extract::State,
+    http::header,
     response::{IntoResponse as _, Response},
 };
 use domain::PartialDiamond;
@@ -12,17 +13,18 @@ use uuid::Uuid;
 
 use super::{
     json::{AnsweringModel, DiamondJson},
-    price::{Quote, quote},
+    price::{Quote, Why, quote, why},
 };
 use crate::{
     input::{Faults, FromQuery, JsonBody, Params, Place, Query},
     problem::Problem,
     record::{AnsweredBy, RequestId},
     service::App,
+    serving::Served,
 };
 
 /// How much shall be said.
-#[derive(IntoParams)]
+#[derive(Clone, Copy, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// Whether to say what each feature adds to the price.
@@ -49,6 +51,8 @@ pub(crate) struct Prediction {
     id: Uuid,
     #[serde(flatten)]
     quote: Quote,
+    #[serde(flatten)]
+    why: Option<Why>,
     /// Always USD.
     #[schema(example = "USD")]
     currency: &'static str,
@@ -63,12 +67,34 @@ pub(crate) struct Prediction {
     request_body = DiamondJson, responses((status = 200, description = "The price", body = Prediction)))]
 pub(crate) async fn predict(
     State(app): State<App>,
-    Params(_wanted): Params<Wanted>,
+    Params(wanted): Params<Wanted>,
     Extension(RequestId(id)): Extension<RequestId>,
     JsonBody(diamond): JsonBody<PartialDiamond>,
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
-    let quote = quote(&served.predictor, &diamond).map_err(|no_price| {
+    let version = served.champion.version;
+    let answer = match wanted.explain {
+        // Many times the work of a price: not on the threads that answer requests.
+        true => {
+            app.pool
+                .run(move || answer(id, &served, &diamond, wanted))
+                .await??
+        }
+        false => answer(id, &served, &diamond, wanted)?,
+    };
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], answer).into_response();
+    response.extensions_mut().insert(AnsweredBy(version));
+    Ok(response)
+}
+
+/// The answer's bytes; they follow from these alone.
+pub(crate) fn answer(
+    id: Uuid,
+    served: &Served,
+    diamond: &PartialDiamond,
+    wanted: Wanted,
+) -> Result<Vec<u8>, Problem> {
+    let quote = quote(served, diamond).map_err(|no_price| {
         let mut faults = Faults::default();
         faults.add(&Place::Root, no_price.to_string());
         Problem::from(faults)
@@ -76,12 +102,9 @@ pub(crate) async fn predict(
     let answer = Prediction {
         id,
         quote,
+        why: wanted.explain.then(|| why(served, diamond)).flatten(),
         currency: "USD",
-        model: AnsweringModel::of(&served),
+        model: AnsweringModel::of(served),
     };
-    let mut response = Json(answer).into_response();
-    response
-        .extensions_mut()
-        .insert(AnsweredBy(served.champion.version));
-    Ok(response)
+    serde_json::to_vec(&answer).map_err(|_| Problem::broken())
 }

@@ -11,13 +11,13 @@ use serde_json::json;
 use super::{
     Fitted, LearnError,
     columns::{self, Column, Grades},
-    missing_x,
     rank::{self, Deficiency},
 };
 use crate::{
     Predictor,
+    estimate::PowerLaw,
     linear::{LinearForm, LinearModel, QualityForm},
-    range::{Range, TrainedOn},
+    range::TrainedOn,
 };
 
 /// The fewest samples that a model is fitted on: one per coefficient where every grade is there
@@ -32,15 +32,12 @@ pub const MIN_SAMPLES: usize = 3 + Cut::ALL.len() + Color::ALL.len() + Clarity::
 /// follow from each other.
 pub fn fit(samples: &[Sample]) -> Result<LinearModel, LearnError> {
     LearnError::unless_enough(samples.len(), MIN_SAMPLES)?;
-    let mut form = blank(samples)?;
+    let form = blank(samples)?;
     let columns = columns(samples)?;
     let design = columns::design(samples, &columns);
     rank::check(&design).map_err(|deficiency| describe(&deficiency, &columns))?;
     let coefficients = least_squares(design, samples)?;
-    for (column, coefficient) in columns.iter().zip(coefficients) {
-        write(&mut form, *column, coefficient);
-    }
-    Ok(LinearModel::try_from(form)?)
+    filled(form, &columns, coefficients, samples)
 }
 
 /// [`fit`], with what a run tells of it.
@@ -71,19 +68,18 @@ fn blank(samples: &[Sample]) -> Result<LinearForm, LearnError> {
             reference: Grades::of(samples)?.reference,
             effects: BTreeMap::new(),
         },
-        missing_x: missing_x::fit(samples),
+        mean_terms: [0.0; 5],
+        missing_x: PowerLaw::fit(samples, |sample| sample.diamond.x.get()),
         trained_on: trained_on(samples)?,
     })
 }
 
 fn trained_on(samples: &[Sample]) -> Result<TrainedOn, LearnError> {
-    let carat = Range::over(samples.iter().map(|sample| sample.diamond.carat));
-    let x = Range::over(samples.iter().map(|sample| sample.diamond.x));
     let none = LearnError::TooFewSamples {
         have: 0,
         needed: MIN_SAMPLES,
     };
-    carat.zip(x).map(|(carat, x)| TrainedOn { carat, x }).ok_or(none)
+    TrainedOn::over(samples).ok_or(none)
 }
 
 fn columns(samples: &[Sample]) -> Result<Vec<Column>, LearnError> {
@@ -113,6 +109,26 @@ fn least_squares(design: Array2<f64>, samples: &[Sample]) -> Result<Array1<f64>,
     fitted
         .map(|fitted| fitted.params().clone())
         .map_err(|error| LearnError::Solver(Box::new(error)))
+}
+
+/// The model whose `columns` have these coefficients, with what its terms are on average over `samples`.
+pub(super) fn filled(
+    mut form: LinearForm,
+    columns: &[Column],
+    coefficients: impl IntoIterator<Item = f64>,
+    samples: &[Sample],
+) -> Result<LinearModel, LearnError> {
+    for (column, coefficient) in columns.iter().zip(coefficients) {
+        write(&mut form, *column, coefficient);
+    }
+    let model = LinearModel::try_from(form.clone())?;
+    let mut sums = [0.0; 5];
+    for sample in samples {
+        let terms = model.terms(&sample.diamond.into());
+        sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+    }
+    let mean_terms = sums.map(|sum| sum / samples.len() as f64);
+    Ok(LinearModel::try_from(LinearForm { mean_terms, ..form })?)
 }
 
 fn write(form: &mut LinearForm, column: Column, coefficient: f64) {

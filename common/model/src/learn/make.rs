@@ -1,10 +1,22 @@
 //! From all samples of a dataset version to an artifact and its metrics.
 
-use domain::{Sample, metrics::Metrics, run::Trial};
+use domain::{
+    Sample,
+    metrics::{FitPoint, Masked, Metrics, Validation},
+    run::Trial,
+};
 use serde_json::Value;
 
 use super::{LearnError, Learner, Resources, Watch};
-use crate::{Artifact, score, split};
+use crate::{
+    Artifact, Predictor, Ranges, Split,
+    coverage::coverage,
+    score::{score, score_asked},
+    split,
+};
+
+/// How many points of the goodness of fit are kept.
+const FIT_POINTS: usize = 200;
 
 /// What training gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,14 +46,47 @@ pub fn make(
     let sides = split(samples);
     LearnError::unless_enough(sides.training.len(), resources.min_rows)?;
     let fitted = learner.fit(&sides.training, seed, resources, watch)?;
-    let holdout = score(&fitted.predictor, &sides.holdout).ok_or(LearnError::NoHoldout)?;
-    let train = score(&fitted.predictor, &sides.training).ok_or(LearnError::NoHoldout)?;
+    let ranges = Ranges::calibrate(&fitted.predictor, &sides.halves().calibration);
+    let metrics = metrics(&fitted.predictor, &ranges, &sides, fitted.validation);
     Ok(Made {
-        artifact: Artifact::new(fitted.predictor),
+        metrics: metrics.ok_or(LearnError::NoHoldout)?,
+        artifact: Artifact::new(fitted.predictor, ranges),
         parameters: fitted.parameters,
-        metrics: Metrics { holdout, train },
         trials: fitted.trials,
     })
+}
+
+/// How well a model does; none where a side is empty.
+fn metrics(
+    predictor: &Predictor,
+    ranges: &Ranges,
+    sides: &Split,
+    validation: Option<Validation>,
+) -> Option<Metrics> {
+    let checking = sides.halves().checking;
+    let masked = Masked {
+        holdout: score_asked(predictor, &sides.holdout, |diamond| diamond.masked())?,
+        coverage: coverage(predictor, ranges, &checking, |diamond| diamond.masked()),
+    };
+    Some(Metrics {
+        holdout: score(predictor, &sides.holdout)?,
+        validation,
+        train: score(predictor, &sides.training)?,
+        coverage: coverage(predictor, ranges, &checking, |diamond| diamond),
+        masked: Some(masked),
+        fit: fit_points(predictor, &sides.holdout),
+    })
+}
+
+/// Every so many samples, so that there are at most [`FIT_POINTS`].
+fn fit_points(predictor: &Predictor, holdout: &[Sample]) -> Vec<FitPoint> {
+    let step = holdout.len().div_ceil(FIT_POINTS).max(1);
+    let point = |sample: &Sample| FitPoint {
+        price: sample.price.get(),
+        predicted: predictor.predict(&sample.diamond.into()),
+    };
+    let points = holdout.iter().step_by(step).map(point);
+    points.filter(|point| point.predicted.is_finite()).collect()
 }
 
 #[cfg(test)]

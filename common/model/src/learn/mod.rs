@@ -4,11 +4,11 @@ mod columns;
 mod error;
 pub mod linear;
 mod make;
-mod missing_x;
 mod rank;
 mod watch;
+pub mod xgboost;
 
-use domain::{ModelKind, Sample, metrics::Errors, run::Trial};
+use domain::{ModelKind, Sample, metrics::Validation, run::Trial};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +23,8 @@ pub use watch::{Unwatched, Watch};
 pub enum Learner {
     /// Least squares on the logarithm of the price; it has no settings.
     Linear,
+    /// XGBoost with a search for its parameters.
+    Xgboost(xgboost::Settings),
 }
 
 /// What a learner may use, whatever it learns: nothing of this changes the model.
@@ -43,8 +45,8 @@ pub(crate) struct Fitted {
     pub(crate) parameters: Value,
     /// Every trial of its search; none where it does not search.
     pub(crate) trials: Vec<Trial>,
-    /// The errors of the best trial on the inner validation side; none where it does not search.
-    pub(crate) validation: Option<Errors>,
+    /// How the best trial did on the inner validation side; none where it does not search.
+    pub(crate) validation: Option<Validation>,
 }
 
 impl Learner {
@@ -53,14 +55,16 @@ impl Learner {
     pub fn kind(&self) -> ModelKind {
         match self {
             Self::Linear => ModelKind::Linear,
+            Self::Xgboost(_) => ModelKind::Xgboost,
         }
     }
 
     /// The same with another number of trials; none where the kind does not search.
     #[must_use]
-    pub fn with_trials(self, _trials: u32) -> Option<Self> {
+    pub fn with_trials(self, trials: u32) -> Option<Self> {
         match self {
             Self::Linear => None,
+            Self::Xgboost(_) => Some(Self::Xgboost(xgboost::Settings { trials })),
         }
     }
 
@@ -68,12 +72,13 @@ impl Learner {
     fn fit(
         &self,
         training: &[Sample],
-        _seed: u64,
-        _resources: &Resources,
-        _watch: &dyn Watch,
+        seed: u64,
+        resources: &Resources,
+        watch: &dyn Watch,
     ) -> Result<Fitted, LearnError> {
         match self {
             Self::Linear => linear::learn(training),
+            Self::Xgboost(settings) => xgboost::learn(training, settings, seed, resources, watch),
         }
     }
 }

@@ -8,16 +8,23 @@
 mod effects;
 mod form;
 
-use domain::{Carat, Clarity, Color, Cut, Millimeters, PartialDiamond};
+use domain::{Clarity, Color, Cut, Millimeters, PartialDiamond};
 use serde::{Deserialize, Serialize};
 
-use crate::range::TrainedOn;
+use crate::{
+    estimate::PowerLaw,
+    range::TrainedOn,
+    reasons::{self, Explanation},
+};
 use effects::GradeEffects;
 #[cfg(feature = "learners")]
 pub(crate) use form::LinearFault;
 pub(crate) use form::LinearForm;
 #[cfg(any(test, feature = "learners"))]
 pub(crate) use form::QualityForm;
+
+/// The features it knows; it ignores the others.
+pub(crate) const FEATURES: [&str; 5] = ["carat", "cut", "color", "clarity", "x"];
 
 /// A log-linear model, its effects resolved for quick prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,56 +38,56 @@ pub struct LinearModel {
     cut: GradeEffects<Cut>,
     color: GradeEffects<Color>,
     clarity: GradeEffects<Clarity>,
-    missing_x: MissingX,
+    /// Estimates x where it is not given.
+    missing_x: PowerLaw,
+    /// What each of [`FEATURES`] adds to the logarithm of the price, on average over training.
+    mean_terms: [f64; 5],
     trained_on: TrainedOn,
-}
-
-/// Estimates x where it is not known: log x = intercept + `log_carat` · log carat, by least squares
-/// over the training samples. A stone's volume goes with the cube of x, so `log_carat` is near ⅓.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct MissingX {
-    pub(crate) intercept: f64,
-    pub(crate) log_carat: f64,
-}
-
-impl MissingX {
-    /// In millimeters.
-    fn estimate(&self, carat: Carat) -> f64 {
-        (self.intercept + self.log_carat * carat.get().ln()).exp()
-    }
 }
 
 impl LinearModel {
     /// The price of `diamond`, in US dollars.
     #[must_use]
     pub fn predict(&self, diamond: &PartialDiamond) -> f64 {
+        self.terms(diamond)
+            .iter()
+            .fold(self.intercept, |sum, term| sum + term)
+            .exp()
+    }
+
+    /// What each of [`FEATURES`] adds to the logarithm of the price.
+    pub(crate) fn terms(&self, diamond: &PartialDiamond) -> [f64; 5] {
         let x = diamond
             .x
             .map_or_else(|| self.missing_x.estimate(diamond.carat), Millimeters::get);
-        let log_price = self.intercept
-            + self.carat * diamond.carat.get()
-            + self.x * x
-            + self.cut.effect(diamond.cut)
-            + self.color.effect(diamond.color)
-            + self.clarity.effect(diamond.clarity);
-        log_price.exp()
+        [
+            self.carat * diamond.carat.get(),
+            self.cut.effect(diamond.cut),
+            self.color.effect(diamond.color),
+            self.clarity.effect(diamond.clarity),
+            self.x * x,
+        ]
     }
 
-    /// The names of the features in which `diamond` is unlike every training sample. A missing x
-    /// is not unusual.
+    /// What the price of `diamond` is made of. The base is the price where every feature adds to the logarithm what it
+    /// added on average over training; a log-linear price is no sum of dollars, so the effects are Shapley values.
+    #[must_use]
+    pub fn explain(&self, diamond: &PartialDiamond) -> Option<Explanation> {
+        let base = (self.intercept + self.mean_terms.iter().sum::<f64>()).exp();
+        let terms = self.terms(diamond);
+        let factors: [f64; 5] = std::array::from_fn(|place| (terms[place] - self.mean_terms[place]).exp());
+        let effects = reasons::of_product(base, factors);
+        let effects: Vec<_> = FEATURES.into_iter().zip(effects).collect();
+        reasons::explanation(diamond, self.predict(diamond), base, &effects)
+    }
+
+    /// The names of the features in which `diamond` is unlike every training sample, among those
+    /// that the model knows. A missing x is not unusual.
     #[must_use]
     pub fn unusual(&self, diamond: &PartialDiamond) -> Vec<&'static str> {
-        let usual = [
-            ("carat", self.trained_on.carat.contains(diamond.carat)),
-            ("cut", self.cut.saw(diamond.cut)),
-            ("color", self.color.saw(diamond.color)),
-            ("clarity", self.clarity.saw(diamond.clarity)),
-            ("x", diamond.x.is_none_or(|x| self.trained_on.x.contains(x))),
-        ];
-        usual
-            .into_iter()
-            .filter_map(|(feature, usual)| (!usual).then_some(feature))
-            .collect()
+        let mut unusual = self.trained_on.unusual(diamond);
+        unusual.retain(|feature| FEATURES.contains(feature));
+        unusual
     }
 
     pub(crate) fn trained_on(&self) -> &TrainedOn {
@@ -92,6 +99,7 @@ impl LinearModel {
 mod tests {
     use super::*;
     use crate::fixture;
+    use domain::Carat;
     use proptest::prelude::*;
 
     proptest! {
@@ -105,10 +113,10 @@ mod tests {
                 None => (form.missing_x.intercept + form.missing_x.log_carat * carat.ln()).exp(),
             };
             let effect = |effects: Option<&f64>| effects.copied().unwrap_or(0.0);
-            let log_price = form.intercept + form.carat * carat + form.x * x
+            let log_price = form.intercept + form.carat * carat
                 + effect(form.cut.effects.get(&diamond.cut))
                 + effect(form.color.effects.get(&diamond.color))
-                + effect(form.clarity.effects.get(&diamond.clarity));
+                + effect(form.clarity.effects.get(&diamond.clarity)) + form.x * x;
             prop_assert_eq!(model.predict(&diamond).to_bits(), log_price.exp().to_bits());
         }
     }
@@ -129,6 +137,7 @@ mod tests {
             cut: Cut::Premium,
             color: Color::J,
             clarity: Clarity::IF,
+            z: Some(Millimeters::try_from(99.0).unwrap()),
             x: Some(Millimeters::try_from(0.5).unwrap()),
             ..fixture::partial_diamond()
         };

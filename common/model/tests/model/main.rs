@@ -1,4 +1,10 @@
 //! Black-box tests of the crate, one binary.
 
 #[cfg(test)]
+mod notebook;
+#[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod search;
+#[cfg(test)]
+mod stones;

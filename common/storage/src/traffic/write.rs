@@ -92,7 +92,6 @@ impl TrafficWriter {
 }
 
 /// A group as the statement takes it: one array a column.
-#[derive(Default)]
 struct Columns<'r> {
     id: Vec<Uuid>,
     at: Vec<DateTime<Utc>>,
@@ -113,11 +112,31 @@ struct Columns<'r> {
 
 impl<'r> Columns<'r> {
     fn of(records: &[&'r TrafficRecord]) -> Self {
-        let mut columns = Self::default();
+        let mut columns = Self::with_capacity(records.len());
         for record in records {
             columns.push(record);
         }
         columns
+    }
+
+    fn with_capacity(rows: usize) -> Self {
+        Self {
+            id: Vec::with_capacity(rows),
+            at: Vec::with_capacity(rows),
+            method: Vec::with_capacity(rows),
+            path: Vec::with_capacity(rows),
+            query: Vec::with_capacity(rows),
+            status: Vec::with_capacity(rows),
+            duration_us: Vec::with_capacity(rows),
+            model_version: Vec::with_capacity(rows),
+            key_id: Vec::with_capacity(rows),
+            client: Vec::with_capacity(rows),
+            request_headers: Vec::with_capacity(rows),
+            request_body: Vec::with_capacity(rows),
+            response_body: Vec::with_capacity(rows),
+            request_digest: Vec::with_capacity(rows),
+            response_digest: Vec::with_capacity(rows),
+        }
     }
 
     fn push(&mut self, record: &'r TrafficRecord) {

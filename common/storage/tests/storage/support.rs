@@ -145,7 +145,11 @@ pub async fn finish_under(registry: &Database, lease: &Lease, judged_against: Re
     };
     let metrics = Metrics {
         holdout: score.clone(),
+        validation: None,
         train: score,
+        coverage: None,
+        masked: None,
+        fit: Vec::new(),
     };
     let trained = Trained {
         artifact: ArtifactRef {

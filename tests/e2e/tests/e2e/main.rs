@@ -6,4 +6,6 @@ mod intake;
 mod keys;
 mod path;
 mod rest;
+mod traffic;
+mod training;
 mod versions;
