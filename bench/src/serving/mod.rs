@@ -4,6 +4,7 @@ mod open_loop;
 mod peers;
 mod plot;
 mod report;
+mod soak;
 mod swaps;
 mod system;
 mod wrk;
@@ -36,6 +37,9 @@ pub(crate) struct Options {
     /// How many swaps there are under load.
     #[arg(long, default_value_t = 100)]
     swaps: usize,
+    /// How many minutes the API is under full load afterwards, for its memory.
+    #[arg(long, default_value_t = 5)]
+    soak_minutes: u32,
     /// A Python with the packages of bench/peers/serving.txt; without it, that peer is not measured.
     #[arg(long)]
     python: Option<PathBuf>,
@@ -58,7 +62,10 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         .await?;
         println!("{}", report::open_loop(&format!("{swapped} swaps"), rate, &busy));
         println!("{}", report::verdict(&rounds, &calm, &busy));
-        plot::latencies(&calm, &busy)
+        plot::latencies(&calm, &busy)?;
+        let mib = soak::run(&world, &system, options.soak_minutes, options.connections).await?;
+        println!("{}", soak::told(&mib));
+        Ok(())
     })
     .await
 }

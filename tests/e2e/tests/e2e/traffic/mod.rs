@@ -6,6 +6,7 @@ mod kills;
 mod load;
 mod outages;
 mod reading;
+mod replay;
 
 use std::{env, process::Output};
 
