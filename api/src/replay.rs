@@ -9,7 +9,7 @@ use storage::{Database, Store};
 use uuid::Uuid;
 
 use crate::{
-    input::JsonText,
+    input::{JsonText, query},
     routes::predictions::{batch, one},
     serving::Served,
 };
@@ -29,10 +29,7 @@ pub(crate) async fn model(
     let reference = reference.with_context(|| format!("there is no model version {version}"))?;
     let bytes = store.artifact(reference.artifact).await?;
     let artifact = model::Artifact::load(&bytes).context("the artifact is not usable")?;
-    Ok(Arc::new(Served::without_neighbours(
-        &reference,
-        artifact.into_predictor(),
-    )))
+    Ok(Arc::new(Served::without_neighbours(&reference, artifact)))
 }
 
 /// The bytes that `served` answers to a recorded request.
@@ -44,9 +41,10 @@ pub(crate) fn answer(record: &TrafficRecord, served: &Served) -> anyhow::Result<
     );
     let body = JsonText::of(record.request_body.bytes.clone());
     let answered = match record.path.as_str() {
-        ONE => body
-            .read()
-            .and_then(|diamond| one::answer(record.id, served, &diamond)),
+        ONE => query(record.query.as_deref().unwrap_or_default()).and_then(|wanted| {
+            let diamond = body.read()?;
+            one::answer(record.id, served, &diamond, wanted)
+        }),
         BATCH => batch::answer(record.id, served, &body),
         path => bail!(
             "only predictions are made again, and request {} asked for {path}",

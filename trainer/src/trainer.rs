@@ -7,7 +7,7 @@ use backend::Backend;
 use domain::ModelKind;
 use model::{
     gate::GateRules,
-    learn::{Learner, Resources, xgboost},
+    learn::{Learner, Resources, elastic_net, xgboost},
 };
 use storage::runs::claim::ClaimTerms;
 use uuid::Uuid;
@@ -54,6 +54,10 @@ impl Trainer {
             ModelKind::Linear => Learner::Linear,
             ModelKind::Xgboost => Learner::Xgboost(xgboost::Settings {
                 trials: config.training.xgboost.trials,
+            }),
+            ModelKind::ElasticNet => Learner::ElasticNet(elastic_net::Settings {
+                penalty: config.training.elastic_net.penalty,
+                l1_ratio: config.training.elastic_net.l1_ratio,
             }),
         }
     }

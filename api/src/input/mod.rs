@@ -12,4 +12,4 @@ pub(crate) use diamond::{CARATS, diamond, grade_text, quantity_value};
 pub(crate) use faults::{Faults, Place};
 pub(crate) use fields::{Fields, FromJson};
 pub(crate) use json::Json;
-pub(crate) use query::{FromQuery, Params, Query, digits};
+pub(crate) use query::{FromQuery, Params, Query, digits, query};

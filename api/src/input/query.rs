@@ -28,15 +28,16 @@ impl<T: FromQuery, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        read(parts.uri.query().unwrap_or_default()).map(Self)
+        query(parts.uri.query().unwrap_or_default()).map(Self)
     }
 }
 
-fn read<T: FromQuery>(text: &str) -> Result<T, Problem> {
-    let query = Query(form_urlencoded::parse(text.as_bytes()).collect());
+/// Reads a query, whole or with all its faults.
+pub(crate) fn query<T: FromQuery>(text: &str) -> Result<T, Problem> {
+    let parameters = Query(form_urlencoded::parse(text.as_bytes()).collect());
     let mut faults = Faults::default();
-    query.check_names(&T::known(), &mut faults);
-    let read = T::from_query(&query, &mut faults);
+    parameters.check_names(&T::known(), &mut faults);
+    let read = T::from_query(&parameters, &mut faults);
     faults.check()?;
     read.ok_or_else(Problem::broken)
 }
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn every_fault_of_a_query_is_named_at_once() {
-        let problem = read::<Wanted>("n=+5&explain=yes&limit=2&n=6&since=yesterday")
+        let problem = query::<Wanted>("n=+5&explain=yes&limit=2&n=6&since=yesterday")
             .err()
             .unwrap();
         let problem = serde_json::to_value(problem).unwrap();
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_has_its_default() {
-        assert!(read::<Wanted>("").is_ok());
-        assert!(read::<Wanted>("since=2026-01-31T12:00:00%2B01:00&explain=true&n=1000").is_ok());
+        assert!(query::<Wanted>("").is_ok());
+        assert!(query::<Wanted>("since=2026-01-31T12:00:00%2B01:00&explain=true&n=1000").is_ok());
     }
 }

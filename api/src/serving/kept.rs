@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use domain::{DatasetVersion, ModelKind, ModelVersion, PromotionNumber, Sha256};
-use model::{Artifact, Predictor};
+use model::Artifact;
 use serde::{Deserialize, Serialize};
 use storage::{batch::Written, promotions::ChampionRef};
 
@@ -55,7 +55,7 @@ impl Kept {
     }
 
     /// What is kept, checked; none when nothing is.
-    pub(super) fn load(&self) -> anyhow::Result<Option<(ChampionRef, Predictor, Neighbours)>> {
+    pub(super) fn load(&self) -> anyhow::Result<Option<(ChampionRef, Artifact, Neighbours)>> {
         let Some(reference) = disk::read_json::<Reference>(&self.folder.join(REFERENCE))? else {
             return Ok(None);
         };
@@ -72,7 +72,7 @@ impl Kept {
             dataset_version: reference.samples.dataset_version,
             artifact: reference.artifact,
         };
-        Ok(Some((champion, artifact.into_predictor(), neighbours)))
+        Ok(Some((champion, artifact, neighbours)))
     }
 
     /// An unnamed temporary file in the folder.

@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use backend::Backend;
 use chrono::{DateTime, Utc};
 use domain::PromotionNumber;
-use model::{Artifact, Predictor};
+use model::{Artifact, Predictor, ranges::Ranges};
 use storage::promotions::{ChampionRef, ModelRef};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,8 @@ use kept::Kept;
 pub(crate) struct Served {
     pub(crate) champion: ChampionRef,
     pub(crate) predictor: Predictor,
+    /// How far the predictor may be off.
+    pub(crate) ranges: Ranges,
     /// Those of the dataset version that the model was trained on; models of the same one share them.
     pub(crate) neighbours: Arc<Neighbours>,
     /// When it began to serve here.
@@ -37,7 +39,8 @@ pub(crate) struct Served {
 
 impl Served {
     /// A model of any time, for answers that take no neighbours.
-    pub(crate) fn without_neighbours(model: &ModelRef, predictor: Predictor) -> Self {
+    pub(crate) fn without_neighbours(model: &ModelRef, artifact: Artifact) -> Self {
+        let (predictor, ranges) = artifact.into_parts();
         Self {
             champion: ChampionRef {
                 promotion: PromotionNumber::FIRST,
@@ -47,6 +50,7 @@ impl Served {
                 artifact: model.artifact,
             },
             predictor,
+            ranges,
             neighbours: Arc::new(Builder::default().build()),
             since: DateTime::UNIX_EPOCH,
         }
@@ -100,11 +104,11 @@ impl Serving {
 
     async fn restore(self: &Arc<Self>) -> anyhow::Result<()> {
         let serving = Arc::clone(self);
-        let Some((champion, predictor, neighbours)) = spawn_blocking(move || serving.kept.load()).await??
+        let Some((champion, artifact, neighbours)) = spawn_blocking(move || serving.kept.load()).await??
         else {
             return Ok(());
         };
-        self.swap(champion, predictor, Arc::new(neighbours));
+        self.swap(champion, artifact, Arc::new(neighbours));
         Ok(())
     }
 
@@ -151,7 +155,7 @@ impl Serving {
             }
             _ => Arc::new(gather::neighbours(backend, champion.dataset_version, &self.kept).await?),
         };
-        self.swap(champion, artifact.into_predictor(), neighbours);
+        self.swap(champion, artifact, neighbours);
         let serving = Arc::clone(self);
         let kept = spawn_blocking(move || serving.kept.keep(champion, &bytes)).await?;
         if let Err(error) = kept {
@@ -160,10 +164,12 @@ impl Serving {
         Ok(())
     }
 
-    fn swap(&self, champion: ChampionRef, predictor: Predictor, neighbours: Arc<Neighbours>) {
+    fn swap(&self, champion: ChampionRef, artifact: Artifact, neighbours: Arc<Neighbours>) {
+        let (predictor, ranges) = artifact.into_parts();
         self.served.store(Some(Arc::new(Served {
             champion,
             predictor,
+            ranges,
             neighbours,
             since: self.clock.now(),
         })));

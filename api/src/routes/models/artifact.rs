@@ -12,7 +12,7 @@ use crate::{access::Operator, input::Params, problem::Problem, service::App};
 
 /// Download a model
 ///
-/// In its kind's own open form: a linear model's coefficients as JSON.
+/// In its kind's own open form: the coefficients of a linear model, or the JSON that XGBoost loads.
 #[utoipa::path(get, path = "/v1/models/{version}/artifact", tag = "operators", operation_id = "artifact",
     params(("version" = u32, Path, description = "The model version.", minimum = 1, example = 3)),
     security(("operator_key" = [])),
@@ -41,5 +41,5 @@ fn exported(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
     let artifact = Artifact::load(bytes);
     let artifact =
         artifact.map_err(|error| Problem::conflict(format!("the artifact is not usable: {error}")))?;
-    serde_json::to_vec(artifact.predictor()).map_err(|_| Problem::broken())
+    Ok(artifact.predictor().export())
 }

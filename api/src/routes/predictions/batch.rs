@@ -108,7 +108,7 @@ pub(crate) fn answer(id: Uuid, served: &Served, body: &JsonText) -> Result<Vec<u
     let place = Place::Field(&Place::Root, "diamonds");
     let mut predictions = Vec::with_capacity(diamonds.len());
     for (position, diamond) in diamonds.iter().enumerate() {
-        match quote(&served.predictor, diamond) {
+        match quote(served, diamond) {
             Ok(quote) => predictions.push(quote),
             Err(no_price) => faults.add(&Place::Item(&place, position), no_price.to_string()),
         }

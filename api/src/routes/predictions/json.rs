@@ -1,6 +1,7 @@
 //! What predictions look like on the wire.
 
 use domain::{Clarity, Color, Cut, DatasetVersion, ModelKind, ModelVersion};
+use model::reasons::{Reason, Value};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -72,6 +73,50 @@ pub(crate) struct ReasonJson {
     pub(crate) text: String,
 }
 
+impl ReasonJson {
+    pub(crate) fn of(reason: &Reason) -> Self {
+        let value = match reason.value {
+            Some(Value::Number(number)) => serde_json::Value::from(number),
+            Some(Value::Grade(grade)) => grade.into(),
+            None => serde_json::Value::Null,
+        };
+        Self {
+            feature: reason.feature.to_owned(),
+            value,
+            effect: reason.effect,
+            text: in_words(reason),
+        }
+    }
+}
+
+/// Such as `carat 1.1 adds $2,310`.
+fn in_words(reason: &Reason) -> String {
+    let feature = match reason.value {
+        Some(Value::Number(number)) => format!("{} {number}", reason.feature),
+        Some(Value::Grade(grade)) => format!("{} {grade}", reason.feature),
+        None => format!("{}, which was left out,", reason.feature),
+    };
+    let dollars = reason.effect.abs().round();
+    let does = match reason.effect {
+        _ if dollars < 1.0 => return format!("{feature} changes next to nothing"),
+        effect if effect > 0.0 => "adds",
+        _ => "takes off",
+    };
+    format!("{feature} {does} ${}", with_commas(dollars as u64))
+}
+
+fn with_commas(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// The model that answered.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct AnsweringModel {
@@ -92,5 +137,37 @@ impl AnsweringModel {
             kind: served.champion.kind,
             dataset_version: served.champion.dataset_version,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_said_in_words() {
+        let reason = |value, effect| Reason {
+            feature: "carat",
+            value,
+            effect,
+        };
+        let number = Some(Value::Number(1.1));
+        assert_eq!(in_words(&reason(number, 2310.42)), "carat 1.1 adds $2,310");
+        assert_eq!(
+            in_words(&reason(number, -1_234_567.8)),
+            "carat 1.1 takes off $1,234,568"
+        );
+        assert_eq!(
+            in_words(&reason(number, -0.3)),
+            "carat 1.1 changes next to nothing"
+        );
+        assert_eq!(
+            in_words(&reason(None, 12.0)),
+            "carat, which was left out, adds $12"
+        );
+        assert_eq!(
+            in_words(&reason(Some(Value::Grade("Ideal")), 999.0)),
+            "carat Ideal adds $999"
+        );
     }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     json::{AnsweringModel, DiamondJson},
-    price::{Quote, quote},
+    price::{Quote, Why, quote, why},
 };
 use crate::{
     input::{Faults, FromQuery, JsonBody, Params, Place, Query},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How much shall be said.
-#[derive(IntoParams)]
+#[derive(Clone, Copy, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// Whether to say what each feature adds to the price.
@@ -51,6 +51,8 @@ pub(crate) struct Prediction {
     id: Uuid,
     #[serde(flatten)]
     quote: Quote,
+    #[serde(flatten)]
+    why: Option<Why>,
     /// Always USD.
     #[schema(example = "USD")]
     currency: &'static str,
@@ -65,22 +67,34 @@ pub(crate) struct Prediction {
     request_body = DiamondJson, responses((status = 200, description = "The price", body = Prediction)))]
 pub(crate) async fn predict(
     State(app): State<App>,
-    Params(_wanted): Params<Wanted>,
+    Params(wanted): Params<Wanted>,
     Extension(RequestId(id)): Extension<RequestId>,
     JsonBody(diamond): JsonBody<PartialDiamond>,
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
-    let answer = answer(id, &served, &diamond)?;
+    let version = served.champion.version;
+    let answer = match wanted.explain {
+        // Many times the work of a price: not on the threads that answer requests.
+        true => {
+            app.pool
+                .run(move || answer(id, &served, &diamond, wanted))
+                .await??
+        }
+        false => answer(id, &served, &diamond, wanted)?,
+    };
     let mut response = ([(header::CONTENT_TYPE, "application/json")], answer).into_response();
-    response
-        .extensions_mut()
-        .insert(AnsweredBy(served.champion.version));
+    response.extensions_mut().insert(AnsweredBy(version));
     Ok(response)
 }
 
 /// The answer's bytes; they follow from these alone.
-pub(crate) fn answer(id: Uuid, served: &Served, diamond: &PartialDiamond) -> Result<Vec<u8>, Problem> {
-    let quote = quote(&served.predictor, diamond).map_err(|no_price| {
+pub(crate) fn answer(
+    id: Uuid,
+    served: &Served,
+    diamond: &PartialDiamond,
+    wanted: Wanted,
+) -> Result<Vec<u8>, Problem> {
+    let quote = quote(served, diamond).map_err(|no_price| {
         let mut faults = Faults::default();
         faults.add(&Place::Root, no_price.to_string());
         Problem::from(faults)
@@ -88,6 +102,7 @@ pub(crate) fn answer(id: Uuid, served: &Served, diamond: &PartialDiamond) -> Res
     let answer = Prediction {
         id,
         quote,
+        why: wanted.explain.then(|| why(served, diamond)).flatten(),
         currency: "USD",
         model: AnsweringModel::of(served),
     };

@@ -51,7 +51,7 @@ pub(super) fn learn(samples: &[Sample]) -> Result<Fitted, LearnError> {
 }
 
 /// The model as far as it is known without the regression.
-fn blank(samples: &[Sample]) -> Result<LinearForm, LearnError> {
+pub(super) fn blank(samples: &[Sample]) -> Result<LinearForm, LearnError> {
     Ok(LinearForm {
         intercept: 0.0,
         carat: 0.0,
@@ -82,7 +82,7 @@ fn trained_on(samples: &[Sample]) -> Result<TrainedOn, LearnError> {
     TrainedOn::over(samples).ok_or(none)
 }
 
-fn columns(samples: &[Sample]) -> Result<Vec<Column>, LearnError> {
+pub(super) fn columns(samples: &[Sample]) -> Result<Vec<Column>, LearnError> {
     let mut columns = vec![Column::Intercept, Column::Carat, Column::X];
     columns.extend(Grades::of(samples)?.others.into_iter().map(Column::Cut));
     columns.extend(Grades::of(samples)?.others.into_iter().map(Column::Color));
@@ -98,14 +98,15 @@ fn describe(deficiency: &Deficiency, columns: &[Column]) -> LearnError {
     }
 }
 
+/// What is regressed on.
+pub(super) fn log_prices(samples: &[Sample]) -> Array1<f64> {
+    samples.iter().map(|sample| sample.price.get().ln()).collect()
+}
+
 /// The coefficients of the columns of `design` (the intercept is one of them).
 fn least_squares(design: Array2<f64>, samples: &[Sample]) -> Result<Array1<f64>, LearnError> {
-    let log_prices = samples
-        .iter()
-        .map(|sample| sample.price.get().ln())
-        .collect::<Array1<f64>>();
     let regression = LinearRegression::new().with_intercept(false);
-    let fitted = regression.fit(&Dataset::new(design, log_prices));
+    let fitted = regression.fit(&Dataset::new(design, log_prices(samples)));
     fitted
         .map(|fitted| fitted.params().clone())
         .map_err(|error| LearnError::Solver(Box::new(error)))

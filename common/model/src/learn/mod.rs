@@ -1,6 +1,7 @@
 //! What trains models: samples in, an artifact out.
 
 mod columns;
+pub mod elastic_net;
 mod error;
 pub mod linear;
 mod make;
@@ -25,6 +26,8 @@ pub enum Learner {
     Linear,
     /// XGBoost with a search for its parameters.
     Xgboost(xgboost::Settings),
+    /// Least squares on the logarithm of the price, the coefficients pulled towards 0.
+    ElasticNet(elastic_net::Settings),
 }
 
 /// What a learner may use, whatever it learns: nothing of this changes the model.
@@ -56,6 +59,7 @@ impl Learner {
         match self {
             Self::Linear => ModelKind::Linear,
             Self::Xgboost(_) => ModelKind::Xgboost,
+            Self::ElasticNet(_) => ModelKind::ElasticNet,
         }
     }
 
@@ -63,7 +67,7 @@ impl Learner {
     #[must_use]
     pub fn with_trials(self, trials: u32) -> Option<Self> {
         match self {
-            Self::Linear => None,
+            Self::Linear | Self::ElasticNet(_) => None,
             Self::Xgboost(_) => Some(Self::Xgboost(xgboost::Settings { trials })),
         }
     }
@@ -79,6 +83,7 @@ impl Learner {
         match self {
             Self::Linear => linear::learn(training),
             Self::Xgboost(settings) => xgboost::learn(training, settings, seed, resources, watch),
+            Self::ElasticNet(settings) => elastic_net::learn(training, settings),
         }
     }
 }

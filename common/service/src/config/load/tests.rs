@@ -34,7 +34,7 @@ fn the_two_urls_are_all_that_has_to_be_set() {
     let config = with(&[]).unwrap();
     assert_eq!(config.postgres.url.expose_secret(), URLS[0].1);
     assert_eq!(config.postgres.max_connections, 10);
-    assert_eq!(config.training.kinds, ["linear", "xgboost"]);
+    assert_eq!(config.training.kinds, ["linear", "elastic_net", "xgboost"]);
     assert_eq!(config.trainer.lease, Duration::from_secs(30));
     assert_eq!(config.api.listen.port(), 8080);
     assert_eq!(config.telemetry.format, LogFormat::Auto);

@@ -68,7 +68,10 @@ async fn what_cannot_be_done_is_told_in_words() -> Result<()> {
     in_world(|world| async move {
         let cases: [(&[&str], &str); 5] = [
             (&["run", "--kind", "linear"], "drop a data file into the inbox"),
-            (&["run", "--kind", "oracle"], "there are: linear"),
+            (
+                &["run", "--kind", "oracle"],
+                "there are: linear, xgboost, elastic_net",
+            ),
             (
                 &["run", "--kind", "linear", "--trials", "5"],
                 "linear does not search",
