@@ -161,7 +161,7 @@ async fn a_run_tells_everything_about_itself() -> Result<()> {
             .text()
             .await?;
         assert!(
-            gauges.contains("lapidary_run_trials_done{kind=\"xgboost\"} 8"),
+            gauges.contains("lapidary_run_trials_done{service=\"trainer\",kind=\"xgboost\"} 8"),
             "{gauges}"
         );
         Ok(())
