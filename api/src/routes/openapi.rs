@@ -26,7 +26,7 @@ const CLIENT: &str = "client_key";
             Every answer has an `x-request-id`, and an `x-model-version` where a model answered. \
             Rates are told by `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."
     ),
-    components(schemas(Problem, Fault)),
+    components(schemas(Problem, Fault, super::events::EventType)),
     tags(
         (name = "prices", description = "What a diamond costs, and what such diamonds were sold for."),
         (name = "models", description = "What was trained, and what serves."),

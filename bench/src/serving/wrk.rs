@@ -111,7 +111,7 @@ mod tests {
                     Requests/sec:  246.8\n";
         assert_eq!(field(text, "requests in").unwrap(), "1234");
         assert_eq!(field(text, "Requests/sec:").unwrap(), "246.8");
-        assert_eq!(milliseconds(field(text, "50%").unwrap()).unwrap(), 0.95);
+        assert!((milliseconds(field(text, "50%").unwrap()).unwrap() - 0.95).abs() < 1e-9);
         assert_eq!(milliseconds(field(text, "99%").unwrap()).unwrap(), 1200.0);
     }
 }

@@ -26,7 +26,7 @@ const TYPES: [&str; 10] = [
     dead_code,
     reason = "it describes a parameter that is read by hand, for the sake of all its faults"
 )]
-enum EventType {
+pub(super) enum EventType {
     /// There is a new dataset version.
     #[serde(rename = "dataset.ready")]
     DatasetReady,
