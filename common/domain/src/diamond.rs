@@ -48,6 +48,34 @@ pub struct PartialDiamond {
     pub z: Option<Millimeters>,
 }
 
+impl PartialDiamond {
+    /// The same diamond with its weight and grades only, as most people describe it.
+    #[must_use]
+    pub fn masked(&self) -> Self {
+        Self {
+            depth: None,
+            table: None,
+            x: None,
+            y: None,
+            z: None,
+            ..*self
+        }
+    }
+
+    /// Which of depth, table, x, y and z are known.
+    #[must_use]
+    pub fn measures(&self) -> [bool; 5] {
+        let lengths = [self.x, self.y, self.z].map(|length| length.is_some());
+        [
+            self.depth.is_some(),
+            self.table.is_some(),
+            lengths[0],
+            lengths[1],
+            lengths[2],
+        ]
+    }
+}
+
 impl From<Diamond> for PartialDiamond {
     fn from(diamond: Diamond) -> Self {
         Self {

@@ -11,22 +11,25 @@ use serde::{Deserialize, Serialize};
 pub enum ModelKind {
     /// Least squares on the logarithm of the price.
     Linear,
+    /// Gradient-boosted trees on the price.
+    Xgboost,
 }
 
 /// A name that no kind of model has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a model kind; there are: linear")]
+#[error("{0:?} is not a model kind; there are: linear, xgboost")]
 pub struct UnknownKind(String);
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Linear];
+    pub const ALL: &'static [Self] = &[Self::Linear, Self::Xgboost];
 
     /// The name, as queues and tables write it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
+            Self::Xgboost => "xgboost",
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The version of the format that is written, and the only one that is read.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A model with its golden predictions: either just made, or loaded and checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,16 +153,16 @@ mod tests {
 
     #[test]
     fn another_format_version_is_refused_by_name() {
-        let error = Artifact::load(br#"{"format_version":2,"tensors":[]}"#).unwrap_err();
+        let error = Artifact::load(br#"{"format_version":1,"tensors":[]}"#).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the artifact has format version 2, and this program reads version 1 only"
+            "the artifact has format version 1, and this program reads version 2 only"
         );
     }
 
     #[test]
     fn a_coefficient_changed_in_its_last_digit_is_noticed() {
-        let bytes = changed("/predictor/intercept", json!(1.000_000_000_000_002));
+        let bytes = changed("/predictor/model/intercept", json!(1.000_000_000_000_002));
         assert!(matches!(
             Artifact::load(&bytes),
             Err(ArtifactError::Golden { position: 0, .. })

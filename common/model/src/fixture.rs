@@ -1,13 +1,14 @@
 //! Models and samples for the tests of this crate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Carat, Clarity, Color, Cut, Diamond, Millimeters, PartialDiamond, Percent, Price, Sample};
 use proptest::prelude::*;
 
 use crate::{
     Predictor,
-    linear::{LinearForm, LinearModel, MissingX, QualityForm},
+    estimate::PowerLaw,
+    linear::{LinearForm, LinearModel, QualityForm},
     range::{Range, TrainedOn},
 };
 
@@ -41,20 +42,36 @@ pub(crate) fn linear_form() -> LinearForm {
             reference: Clarity::I1,
             effects: BTreeMap::from([(Clarity::SI2, 0.379)]),
         },
-        missing_x: MissingX {
+        missing_x: PowerLaw {
             intercept: 1.865,
             log_carat: 0.333,
         },
-        trained_on: TrainedOn {
-            carat: Range {
-                low: carat(0.2),
-                high: carat(3.0),
-            },
-            x: Range {
-                low: millimeters(3.7),
-                high: millimeters(9.5),
-            },
+        trained_on: trained_on(),
+    }
+}
+
+fn trained_on() -> TrainedOn {
+    let lengths = |low, high| Range {
+        low: millimeters(low),
+        high: millimeters(high),
+    };
+    let percents = |low, high| Range {
+        low: percent(low),
+        high: percent(high),
+    };
+    TrainedOn {
+        carat: Range {
+            low: carat(0.2),
+            high: carat(3.0),
         },
+        cut: BTreeSet::from([Cut::Fair, Cut::Ideal]),
+        color: BTreeSet::from([Color::D, Color::E, Color::H]),
+        clarity: BTreeSet::from([Clarity::I1, Clarity::SI2]),
+        depth: percents(55.0, 70.0),
+        table: percents(50.0, 65.0),
+        x: lengths(3.7, 9.5),
+        y: lengths(3.7, 9.5),
+        z: lengths(2.2, 6.0),
     }
 }
 

@@ -1,9 +1,10 @@
-//! Golden predictions: a few fixed diamonds with the prices that a model gives them.
+//! Golden predictions: a few fixed diamonds with what a model says of them.
 //!
 //! They travel inside the artifact, so that whoever loads it can tell that it predicts as it did
-//! where it was trained. The set is `lapidary-golden-1`: one diamond per clarity, worst first, cuts
+//! where it was trained. The set is `lapidary-golden-2`: one diamond per clarity, worst first, cuts
 //! and colors in turn so that every grade is there, of the least, the middle and the largest
-//! weight that training saw, every other one without x.
+//! weight and lengths that training saw, its depths and tables in the opposite order; and each of
+//! them again without any measure but the weight.
 
 use domain::{Carat, Clarity, Color, Cut, Millimeters, PartialDiamond, Percent};
 use serde::{Deserialize, Serialize};
@@ -48,32 +49,35 @@ pub(crate) fn of(predictor: &Predictor) -> Vec<Golden> {
     diamonds(predictor.trained_on()).into_iter().map(priced).collect()
 }
 
+/// The complete diamonds, then the same ones masked.
 fn diamonds(trained_on: &TrainedOn) -> Vec<PartialDiamond> {
-    let sizes = trained_on
-        .carat
-        .landmarks()
-        .into_iter()
-        .zip(trained_on.x.landmarks())
-        .cycle();
+    let complete = complete_diamonds(trained_on);
+    let masked = complete.iter().map(PartialDiamond::masked).collect();
+    [complete, masked].concat()
+}
+
+fn complete_diamonds(trained_on: &TrainedOn) -> Vec<PartialDiamond> {
+    let (carat, x) = (trained_on.carat.landmarks(), trained_on.x.landmarks());
+    let (y, z) = (trained_on.y.landmarks(), trained_on.z.landmarks());
+    let (depth, table) = (trained_on.depth.landmarks(), trained_on.table.landmarks());
     let grades = Clarity::ALL
         .iter()
         .zip(Color::ALL.iter().cycle())
         .zip(Cut::ALL.iter().cycle());
-    let described = grades.zip(sizes).enumerate();
+    let sizes = (0..3).cycle();
+    let described = grades.zip(sizes);
     described
-        .map(
-            |(position, (((&clarity, &color), &cut), (carat, x)))| PartialDiamond {
-                carat,
-                cut,
-                color,
-                clarity,
-                depth: None,
-                table: None,
-                x: position.is_multiple_of(2).then_some(x),
-                y: None,
-                z: None,
-            },
-        )
+        .map(|(((&clarity, &color), &cut), size)| PartialDiamond {
+            carat: carat[size],
+            cut,
+            color,
+            clarity,
+            depth: Some(depth[2 - size]),
+            table: Some(table[2 - size]),
+            x: Some(x[size]),
+            y: Some(y[size]),
+            z: Some(z[size]),
+        })
         .collect()
 }
 
@@ -97,5 +101,13 @@ mod tests {
             (cuts.len(), colors.len(), clarities.len(), sizes.len()),
             (5, 7, 8, 6)
         );
+    }
+
+    #[test]
+    fn half_of_the_golden_diamonds_are_complete_and_half_are_masked() {
+        let diamonds = diamonds(&fixture::linear_form().trained_on);
+        let (complete, masked) = diamonds.split_at(8);
+        assert!(complete.iter().all(|diamond| diamond.measures() == [true; 5]));
+        assert!(masked.iter().all(|diamond| diamond.measures() == [false; 5]));
     }
 }

@@ -8,6 +8,8 @@
 //! prediction beside `linear`, its learner beside `learn::linear`; the compiler names the rest.
 
 pub mod artifact;
+mod estimate;
+mod features;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
@@ -20,6 +22,7 @@ mod quality;
 mod range;
 pub mod score;
 pub mod split;
+pub mod trees;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use predict::Predictor;

@@ -3,14 +3,16 @@
 use domain::{ModelKind, PartialDiamond};
 use serde::{Deserialize, Serialize};
 
-use crate::{linear::LinearModel, range::TrainedOn};
+use crate::{linear::LinearModel, range::TrainedOn, trees::TreeModel};
 
 /// A model of any kind, ready to predict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", content = "model", rename_all = "snake_case")]
 pub enum Predictor {
     /// Least squares on the logarithm of the price.
     Linear(LinearModel),
+    /// Gradient-boosted trees on the price.
+    Xgboost(TreeModel),
 }
 
 impl Predictor {
@@ -19,6 +21,7 @@ impl Predictor {
     pub fn kind(&self) -> ModelKind {
         match self {
             Self::Linear(_) => ModelKind::Linear,
+            Self::Xgboost(_) => ModelKind::Xgboost,
         }
     }
 
@@ -28,6 +31,7 @@ impl Predictor {
     pub fn predict(&self, diamond: &PartialDiamond) -> f64 {
         match self {
             Self::Linear(model) => model.predict(diamond),
+            Self::Xgboost(model) => model.predict(diamond),
         }
     }
 
@@ -37,13 +41,28 @@ impl Predictor {
     pub fn unusual(&self, diamond: &PartialDiamond) -> Vec<&'static str> {
         match self {
             Self::Linear(model) => model.unusual(diamond),
+            Self::Xgboost(model) => model.unusual(diamond),
         }
     }
 
-    /// The ranges of the training samples.
+    /// The model in its kind's own open form: coefficients by name, or the JSON that XGBoost loads.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "no key of it is other than text, and nothing else fails in memory"
+    )]
+    pub fn export(&self) -> Vec<u8> {
+        match self {
+            Self::Linear(model) => serde_json::to_vec(model).expect("coefficients are plain data"),
+            Self::Xgboost(model) => model.booster().as_bytes().to_vec(),
+        }
+    }
+
+    /// What the training samples were like.
     pub(crate) fn trained_on(&self) -> &TrainedOn {
         match self {
             Self::Linear(model) => model.trained_on(),
+            Self::Xgboost(model) => model.trained_on(),
         }
     }
 }

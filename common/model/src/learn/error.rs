@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use domain::ModelKind;
+
 use crate::linear::LinearFault;
 
 /// Why training failed, told to the data scientist.
@@ -46,6 +48,9 @@ pub enum LearnError {
         /// The feature.
         feature: &'static str,
     },
+    /// Nothing trains this kind yet.
+    #[error("there is no learner for {0} yet")]
+    NoLearner(ModelKind),
     /// The solver gave up.
     #[error("least squares found no solution")]
     Solver(#[source] Box<dyn Error + Send + Sync>),

@@ -11,12 +11,12 @@ use serde_json::json;
 use super::{
     LearnError,
     columns::{self, Column, Grades},
-    missing_x,
     rank::{self, Deficiency},
 };
 use crate::{
+    estimate::PowerLaw,
     linear::{LinearForm, LinearModel, QualityForm},
-    range::{Range, TrainedOn},
+    range::TrainedOn,
 };
 
 /// The fewest samples that a model is fitted on: one per coefficient where every grade is there
@@ -65,19 +65,17 @@ fn blank(samples: &[Sample]) -> Result<LinearForm, LearnError> {
             reference: Grades::of(samples)?.reference,
             effects: BTreeMap::new(),
         },
-        missing_x: missing_x::fit(samples),
+        missing_x: PowerLaw::fit(samples, |sample| sample.diamond.x.get()),
         trained_on: trained_on(samples)?,
     })
 }
 
 fn trained_on(samples: &[Sample]) -> Result<TrainedOn, LearnError> {
-    let carat = Range::over(samples.iter().map(|sample| sample.diamond.carat));
-    let x = Range::over(samples.iter().map(|sample| sample.diamond.x));
     let none = LearnError::TooFewSamples {
         have: 0,
         needed: MIN_SAMPLES,
     };
-    carat.zip(x).map(|(carat, x)| TrainedOn { carat, x }).ok_or(none)
+    TrainedOn::over(samples).ok_or(none)
 }
 
 fn columns(samples: &[Sample]) -> Result<Vec<Column>, LearnError> {

@@ -3,7 +3,6 @@
 mod columns;
 mod error;
 pub mod linear;
-mod missing_x;
 mod rank;
 
 use domain::{ModelKind, Sample};
@@ -38,6 +37,7 @@ pub fn train(kind: ModelKind, samples: &[Sample], settings: &Settings) -> Result
     LearnError::unless_enough(samples.len(), settings.min_rows)?;
     let (predictor, parameters) = match kind {
         ModelKind::Linear => (Predictor::Linear(linear::fit(samples)?), linear::parameters()),
+        ModelKind::Xgboost => return Err(LearnError::NoLearner(kind)),
     };
     Ok(Trained {
         artifact: Artifact::new(predictor),

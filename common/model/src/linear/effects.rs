@@ -17,11 +17,6 @@ impl<G: Quality> GradeEffects<G> {
         self.at(grade).unwrap_or(0.0)
     }
 
-    /// Whether a training sample had `grade`.
-    pub(super) fn saw(&self, grade: G) -> bool {
-        self.at(grade).is_some()
-    }
-
     fn at(&self, grade: G) -> Option<f64> {
         self.by_rank.get(grade.rank()).copied().flatten()
     }

@@ -8,8 +8,8 @@ use serde::{
     de::{Error, MapAccess, Visitor},
 };
 
-use super::{LinearModel, MissingX};
-use crate::{quality::Quality, range::TrainedOn};
+use super::LinearModel;
+use crate::{estimate::PowerLaw, quality::Quality, range::TrainedOn};
 
 /// The model as plain data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub(crate) struct LinearForm {
     pub(crate) cut: QualityForm<Cut>,
     pub(crate) color: QualityForm<Color>,
     pub(crate) clarity: QualityForm<Clarity>,
-    pub(crate) missing_x: MissingX,
+    pub(crate) missing_x: PowerLaw,
     pub(crate) trained_on: TrainedOn,
 }
 

@@ -8,16 +8,19 @@
 mod effects;
 mod form;
 
-use domain::{Carat, Clarity, Color, Cut, Millimeters, PartialDiamond};
+use domain::{Clarity, Color, Cut, Millimeters, PartialDiamond};
 use serde::{Deserialize, Serialize};
 
-use crate::range::TrainedOn;
+use crate::{estimate::PowerLaw, range::TrainedOn};
 use effects::GradeEffects;
 #[cfg(feature = "learners")]
 pub(crate) use form::LinearFault;
 pub(crate) use form::LinearForm;
 #[cfg(any(test, feature = "learners"))]
 pub(crate) use form::QualityForm;
+
+/// The features it knows; it ignores the others.
+pub(crate) const FEATURES: [&str; 5] = ["carat", "cut", "color", "clarity", "x"];
 
 /// A log-linear model, its effects resolved for quick prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,23 +34,9 @@ pub struct LinearModel {
     cut: GradeEffects<Cut>,
     color: GradeEffects<Color>,
     clarity: GradeEffects<Clarity>,
-    missing_x: MissingX,
+    /// Estimates x where it is not given.
+    missing_x: PowerLaw,
     trained_on: TrainedOn,
-}
-
-/// Estimates x where it is not known: log x = intercept + `log_carat` · log carat, by least squares
-/// over the training samples. A stone's volume goes with the cube of x, so `log_carat` is near ⅓.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct MissingX {
-    pub(crate) intercept: f64,
-    pub(crate) log_carat: f64,
-}
-
-impl MissingX {
-    /// In millimeters.
-    fn estimate(&self, carat: Carat) -> f64 {
-        (self.intercept + self.log_carat * carat.get().ln()).exp()
-    }
 }
 
 impl LinearModel {
@@ -66,21 +55,13 @@ impl LinearModel {
         log_price.exp()
     }
 
-    /// The names of the features in which `diamond` is unlike every training sample. A missing x
-    /// is not unusual.
+    /// The names of the features in which `diamond` is unlike every training sample, among those
+    /// that the model knows. A missing x is not unusual.
     #[must_use]
     pub fn unusual(&self, diamond: &PartialDiamond) -> Vec<&'static str> {
-        let usual = [
-            ("carat", self.trained_on.carat.contains(diamond.carat)),
-            ("cut", self.cut.saw(diamond.cut)),
-            ("color", self.color.saw(diamond.color)),
-            ("clarity", self.clarity.saw(diamond.clarity)),
-            ("x", diamond.x.is_none_or(|x| self.trained_on.x.contains(x))),
-        ];
-        usual
-            .into_iter()
-            .filter_map(|(feature, usual)| (!usual).then_some(feature))
-            .collect()
+        let mut unusual = self.trained_on.unusual(diamond);
+        unusual.retain(|feature| FEATURES.contains(feature));
+        unusual
     }
 
     pub(crate) fn trained_on(&self) -> &TrainedOn {
@@ -92,6 +73,7 @@ impl LinearModel {
 mod tests {
     use super::*;
     use crate::fixture;
+    use domain::Carat;
     use proptest::prelude::*;
 
     proptest! {
@@ -129,6 +111,7 @@ mod tests {
             cut: Cut::Premium,
             color: Color::J,
             clarity: Clarity::IF,
+            z: Some(Millimeters::try_from(99.0).unwrap()),
             x: Some(Millimeters::try_from(0.5).unwrap()),
             ..fixture::partial_diamond()
         };

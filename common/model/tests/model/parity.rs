@@ -123,7 +123,7 @@ fn exactly_the_wrong_lines_are_rejected() {
 fn the_coefficients_are_those_of_the_notebook() {
     let Some(notebook) = Notebook::read() else { return };
     let artifact: Value = serde_json::from_slice(&notebook.fit().to_bytes()).unwrap();
-    let predictor = &artifact["predictor"];
+    let predictor = &artifact["predictor"]["model"];
     let expected = &notebook.reference["linear_log"];
     assert_near(
         "intercept",

@@ -1,0 +1,127 @@
+//! A gradient-boosted forest: read from XGBoost's JSON, walked and explained.
+
+use super::{
+    Contributions, MAX_PLACES,
+    fault::ForestError,
+    form::{BoosterForm, Header, LearnerForm, ModelForm, ParamForm},
+    tree::Tree,
+    walk::Layout,
+};
+use crate::features::NAMES;
+
+/// The trees of an XGBoost model and the score that their leaves are added to.
+///
+/// It predicts what XGBoost 1.6.2 does, bit for bit: a value is compared as single precision, a
+/// missing one (NaN) goes where the tree says, and the leaves are added one by one, in the trees'
+/// order, to the base score. Rows are those of a diamond: carat, cut, color, clarity (ranks, the
+/// worst is 0), depth, table, x, y, z.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forest {
+    base_score: f32,
+    trees: Vec<Tree>,
+    layout: Layout,
+}
+
+impl Forest {
+    /// Reads the JSON that XGBoost saves a model as.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not that, or the model is of another booster or objective, of other features, or
+    /// no number comes out of it for every row; see [`ForestError`].
+    pub fn read(json: &str) -> Result<Self, ForestError> {
+        check_header(json)?;
+        let form: BoosterForm = serde_json::from_str(json).map_err(ForestError::Malformed)?;
+        let base_score = base_score(&form.learner.learner_model_param)?;
+        check_features(&form.learner)?;
+        let trees = trees(&form.learner.gradient_booster.model)?;
+        let depth = trees.iter().map(|tree| tree.root().depth()).max().unwrap_or(0);
+        if trees.len() > MAX_PLACES >> depth {
+            return Err(ForestError::TooLarge {
+                trees: trees.len(),
+                depth,
+            });
+        }
+        Ok(Self {
+            base_score,
+            layout: Layout::of(&trees, depth),
+            trees,
+        })
+    }
+
+    /// The price of `row`, in US dollars.
+    #[must_use]
+    pub fn predict(&self, row: &[f32; 9]) -> f32 {
+        self.layout.sum(row, self.base_score)
+    }
+
+    /// The price of each of `rows`, in US dollars.
+    #[must_use]
+    pub fn predict_batch(&self, rows: &[[f32; 9]]) -> Vec<f32> {
+        self.layout.sums(rows, self.base_score)
+    }
+
+    /// What the price of `row` is made of. The parts are summed in double precision, and differ in
+    /// sum from [`predict`](Self::predict) by what single precision rounds away.
+    #[must_use]
+    pub fn contributions(&self, row: &[f32; 9]) -> Contributions {
+        let mut contributions = Contributions {
+            base: f64::from(self.base_score),
+            effects: [0.0; 9],
+        };
+        for tree in &self.trees {
+            contributions.add(tree, row);
+        }
+        contributions
+    }
+}
+
+fn check_header(json: &str) -> Result<(), ForestError> {
+    let header: Header = serde_json::from_str(json).map_err(ForestError::Malformed)?;
+    let booster = header.learner.gradient_booster.name;
+    if booster != "gbtree" {
+        return Err(ForestError::Booster(booster));
+    }
+    let objective = header.learner.objective.name;
+    if objective != "reg:squarederror" {
+        return Err(ForestError::Objective(objective));
+    }
+    Ok(())
+}
+
+fn base_score(param: &ParamForm) -> Result<f32, ForestError> {
+    let score = param.base_score.parse().ok();
+    score
+        .filter(|score: &f32| score.is_finite())
+        .ok_or_else(|| ForestError::BaseScore(param.base_score.clone()))
+}
+
+/// The features may have no names; where they have, they are those of a row.
+fn check_features(learner: &LearnerForm) -> Result<(), ForestError> {
+    let found = &learner.learner_model_param.num_feature;
+    if found != "9" {
+        return Err(ForestError::Features(found.clone()));
+    }
+    let names = learner.feature_names.iter().zip(NAMES).enumerate();
+    for (position, (name, expected)) in names {
+        if name != expected {
+            return Err(ForestError::FeatureName {
+                position,
+                name: name.clone(),
+                expected,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn trees(model: &ModelForm) -> Result<Vec<Tree>, ForestError> {
+    if model.tree_info.len() != model.trees.len() || model.tree_info.iter().any(|class| *class != 0) {
+        return Err(ForestError::Classes);
+    }
+    let read = |(tree, form)| Tree::try_from(form).map_err(|fault| ForestError::Tree { tree, fault });
+    model.trees.iter().enumerate().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! The parts of XGBoost's own JSON that a prediction depends on.
+//!
+//! The schema is in XGBoost's repository, `doc/model.schema`; version 1.6.2 writes it.
+
+use serde::Deserialize;
+
+/// What kind of model it is; read first, since other kinds differ in the rest.
+#[derive(Deserialize)]
+pub(super) struct Header {
+    pub(super) learner: HeaderLearner,
+}
+
+#[derive(Deserialize)]
+pub(super) struct HeaderLearner {
+    pub(super) gradient_booster: Named,
+    pub(super) objective: Named,
+}
+
+/// Anything with a name.
+#[derive(Deserialize)]
+pub(super) struct Named {
+    pub(super) name: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct BoosterForm {
+    pub(super) learner: LearnerForm,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LearnerForm {
+    #[serde(default)]
+    pub(super) feature_names: Vec<String>,
+    pub(super) gradient_booster: GradientBoosterForm,
+    pub(super) learner_model_param: ParamForm,
+}
+
+/// XGBoost writes these numbers as texts.
+#[derive(Deserialize)]
+pub(super) struct ParamForm {
+    pub(super) base_score: String,
+    pub(super) num_feature: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct GradientBoosterForm {
+    pub(super) model: ModelForm,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ModelForm {
+    /// The class that each tree is for.
+    pub(super) tree_info: Vec<i64>,
+    pub(super) trees: Vec<TreeForm>,
+}
+
+/// A tree as parallel arrays, one element per node; node 0 is the root, -1 no child.
+#[derive(Deserialize)]
+pub(super) struct TreeForm {
+    pub(super) left_children: Vec<i64>,
+    pub(super) right_children: Vec<i64>,
+    /// Of a node that splits, the feature.
+    pub(super) split_indices: Vec<u64>,
+    /// Of a node that splits, the threshold: what is below goes left. Of a leaf, its value.
+    pub(super) split_conditions: Vec<f32>,
+    /// Whether a missing value goes left; 1.6 writes 0 and 1.
+    pub(super) default_left: Vec<Flag>,
+    /// How much of training passed through each node.
+    pub(super) sum_hessian: Vec<f32>,
+    /// 0 for a threshold, 1 for a set of categories.
+    #[serde(default)]
+    pub(super) split_type: Vec<u64>,
+}
+
+/// A truth value, which XGBoost writes as a number or as itself, depending on its version.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Flag {
+    Bool(bool),
+    Number(u8),
+}
+
+impl Flag {
+    pub(super) fn is_set(self) -> bool {
+        match self {
+            Self::Bool(set) => set,
+            Self::Number(number) => number != 0,
+        }
+    }
+}

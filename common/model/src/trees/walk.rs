@@ -1,0 +1,163 @@
+//! The quick way through a forest.
+//!
+//! Every tree is laid out as a complete one of the forest's depth: the children of place *p* are at
+//! 2*p* and 2*p* + 1, so no node holds where its children are, and leaves that are less deep are
+//! repeated beneath themselves. Different questions are few (a histogram has 256 thresholds for a
+//! feature), so a row answers each of them once, side by side, 0 for left and 1 for right; a walk
+//! then needs no comparison, no branch and no feature: *p* becomes 2*p* + answer. The processor
+//! overlaps the walks of many trees by itself, for none depends on another.
+
+use super::tree::{Node, Split, Subtree, Tree};
+
+/// Questions without their trees.
+#[derive(Debug, Clone, PartialEq)]
+struct Questions {
+    /// The thresholds asked of each feature, ascending: first those where a missing value goes left,
+    /// then those where it goes right.
+    thresholds: Box<[[Vec<f32>; 2]; 9]>,
+    count: usize,
+}
+
+impl Questions {
+    fn of(trees: &[Tree]) -> Self {
+        let mut thresholds = Box::<[[Vec<f32>; 2]; 9]>::default();
+        for split in trees.iter().flat_map(Tree::splits) {
+            thresholds[usize::from(split.feature)][side(split)].push(split.threshold);
+        }
+        for thresholds in thresholds.as_flattened_mut() {
+            thresholds.sort_by(f32::total_cmp);
+            thresholds.dedup_by_key(|threshold| threshold.to_bits());
+        }
+        let count = thresholds.as_flattened().iter().map(Vec::len).sum();
+        Self { thresholds, count }
+    }
+
+    /// The number of the question that `split` asks.
+    fn number(&self, split: &Split) -> u32 {
+        let group = 2 * usize::from(split.feature) + side(split);
+        let groups = self.thresholds.as_flattened();
+        let before: usize = groups[..group].iter().map(Vec::len).sum();
+        let within = groups[group].partition_point(|threshold| threshold.total_cmp(&split.threshold).is_lt());
+        (before + within) as u32
+    }
+
+    /// Answers every question for `row`: 0 is left, 1 is right.
+    fn answer(&self, row: &[f32; 9], answers: &mut [u8]) {
+        let mut rest = answers;
+        for (value, groups) in row.iter().zip(self.thresholds.iter()) {
+            for (missing, thresholds) in (0..).zip(groups) {
+                let (group, others) = rest.split_at_mut(thresholds.len());
+                rest = others;
+                if value.is_nan() {
+                    group.fill(missing);
+                } else {
+                    for (answer, threshold) in group.iter_mut().zip(thresholds) {
+                        *answer = u8::from(value >= threshold);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where a missing value goes: 0 is left, 1 is right.
+fn side(split: &Split) -> usize {
+    usize::from(!split.missing_left)
+}
+
+/// A forest laid out for walking.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Layout {
+    questions: Questions,
+    depth: u32,
+    /// Per tree 2^depth numbers of questions, by place; the first is not used.
+    asked: Vec<u32>,
+    /// Per tree 2^depth leaves, from left to right.
+    leaves: Vec<f32>,
+}
+
+impl Layout {
+    /// Lays out `trees`, none of which is deeper than `depth`.
+    pub(super) fn of(trees: &[Tree], depth: u32) -> Self {
+        let places = trees.len() << depth;
+        let mut layout = Self {
+            questions: Questions::of(trees),
+            depth,
+            asked: vec![0; places],
+            leaves: vec![0.0; places],
+        };
+        for (tree, first) in trees.iter().zip((0..).step_by(1 << depth)) {
+            layout.lay(tree.root(), first, 1, 0);
+        }
+        layout
+    }
+
+    /// Lays `subtree` at `place`, `level` questions beneath its tree's root, the tree being at `first`.
+    fn lay(&mut self, subtree: Subtree<'_>, first: usize, place: usize, level: u32) {
+        match subtree.node() {
+            Node::Leaf(value) => {
+                let below = self.depth - level;
+                let leaf = first + (place << below) - (1 << self.depth);
+                self.leaves[leaf..][..1 << below].fill(value);
+            }
+            Node::Split(split) => {
+                self.asked[first + place] = self.questions.number(&split);
+                self.lay(subtree.left(), first, 2 * place, level + 1);
+                self.lay(subtree.right(&split), first, 2 * place + 1, level + 1);
+            }
+        }
+    }
+
+    /// `start` and the leaves of `row`, summed in the order of the trees.
+    pub(super) fn sum(&self, row: &[f32; 9], start: f32) -> f32 {
+        self.sum_with(row, start, &mut self.room())
+    }
+
+    /// As [`sum`](Self::sum), for each of `rows`.
+    pub(super) fn sums(&self, rows: &[[f32; 9]], start: f32) -> Vec<f32> {
+        let mut room = self.room();
+        let sums = rows.iter().map(|row| self.sum_with(row, start, &mut room));
+        sums.collect()
+    }
+
+    /// Room for the answers of a row.
+    fn room(&self) -> Vec<u8> {
+        vec![0; self.questions.count]
+    }
+
+    fn sum_with(&self, row: &[f32; 9], start: f32, answers: &mut [u8]) -> f32 {
+        self.questions.answer(row, answers);
+        match self.depth {
+            0 => self.walk::<1>(answers, start),
+            1 => self.walk::<2>(answers, start),
+            2 => self.walk::<4>(answers, start),
+            3 => self.walk::<8>(answers, start),
+            4 => self.walk::<16>(answers, start),
+            5 => self.walk::<32>(answers, start),
+            6 => self.walk::<64>(answers, start),
+            7 => self.walk::<128>(answers, start),
+            8 => self.walk::<256>(answers, start),
+            9 => self.walk::<512>(answers, start),
+            10 => self.walk::<1024>(answers, start),
+            11 => self.walk::<2048>(answers, start),
+            _ => self.walk::<4096>(answers, start),
+        }
+    }
+
+    /// Walks every tree, each of `PLACES` = 2^depth: with the number known, the steps are unrolled
+    /// and a place needs no check.
+    fn walk<const PLACES: usize>(&self, answers: &[u8], start: f32) -> f32 {
+        let (asked, _) = self.asked.as_chunks::<PLACES>();
+        let (leaves, _) = self.leaves.as_chunks::<PLACES>();
+        let mut sum = start;
+        for (asked, leaves) in asked.iter().zip(leaves) {
+            let mut place = 1;
+            for _ in 0..PLACES.trailing_zeros() {
+                let question = asked[place & (PLACES - 1)];
+                place = 2 * place + usize::from(answers[question as usize]);
+            }
+            sum += leaves[place & (PLACES - 1)];
+        }
+        sum
+    }
+}
