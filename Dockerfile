@@ -19,14 +19,18 @@ RUN apt-get update \
     && useradd --uid 1000 --create-home --home-dir /var/lib/lapidary lapidary \
     # Open to any user, since compose runs the services as the one who owns the inbox. Volumes take this over.
     && mkdir -p /var/lib/lapidary/store /var/lib/lapidary/inbox /var/lib/lapidary/scratch \
+        /var/lib/lapidary/spool /var/lib/lapidary/cache \
     && chmod 755 /var/lib/lapidary \
-    && chmod 777 /var/lib/lapidary/store /var/lib/lapidary/inbox /var/lib/lapidary/scratch
+    && chmod 777 /var/lib/lapidary/store /var/lib/lapidary/inbox /var/lib/lapidary/scratch \
+        /var/lib/lapidary/spool /var/lib/lapidary/cache
 COPY --from=build /out/ /usr/local/bin/
 WORKDIR /var/lib/lapidary
 USER lapidary
 ENV LAPIDARY__STORE__URL=file:///var/lib/lapidary/store \
     LAPIDARY__INGEST__INBOX=/var/lib/lapidary/inbox \
     LAPIDARY__INGEST__SCRATCH=/var/lib/lapidary/scratch \
+    LAPIDARY__API__CACHE=/var/lib/lapidary/cache \
+    LAPIDARY__TRAFFIC__SPOOL=/var/lib/lapidary/spool \
     LAPIDARY__API__LISTEN=0.0.0.0:8080 \
     LAPIDARY__INGEST__LISTEN=0.0.0.0:8081 \
     LAPIDARY__TRAINER__LISTEN=0.0.0.0:8082

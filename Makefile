@@ -1,6 +1,6 @@
 # `make` alone lists the targets. What they do is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs clean build test lint servers install bench-ingest
+.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-serving bench-similar bench-training check-api
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
@@ -37,6 +37,19 @@ servers: install ## start only RabbitMQ and PostgreSQL
 
 bench-ingest: install ## measure intake: a 1 GB CSV beside polars, and the way to the event
 	@scripts/bench.sh ingest
+
+bench-training: install ## measure the search for boosted trees beside the notebook's Optuna loop
+	@scripts/bench.sh training
+
+bench-serving: ## measure durable predictions: beside an echo and FastAPI, then open loop with swaps
+	@WITH_WRK=yes scripts/install.sh
+	@scripts/bench.sh serving
+
+bench-similar: install ## measure similar samples in process, of 10 million
+	@cargo run --release --locked --workspace --example similar -- 10000000
+
+check-api: install ## let schemathesis attack the API of a system of its own, with a key and without
+	@scripts/check-api.sh
 
 install:
 	@scripts/install.sh

@@ -24,6 +24,8 @@ missing_packages() {
   compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || say libclang-dev
   if ! have setpriv || ! have flock; then say util-linux; fi
   have pkg-config || say pkg-config
+  # Only the benchmark of serving asks for it.
+  if [ -n "${WITH_WRK:-}" ]; then have wrk || say wrk; fi
   # Servers that exist already need no packages of ours.
   [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || say postgresql
   [ -n "${LAPIDARY__RABBITMQ__URL:-}" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || say rabbitmq-server

@@ -110,7 +110,8 @@ launch() {
   local name=$1
   roll_log "$name"
   LAPIDARY__STORE__URL="file://$LOCAL/store" LAPIDARY__INGEST__SCRATCH="$LOCAL/scratch" LAPIDARY__INGEST__INBOX="$INBOX" \
-    LAPIDARY__API__LISTEN="127.0.0.1:${PORTS[api]}" \
+    LAPIDARY__API__LISTEN="127.0.0.1:${PORTS[api]}" LAPIDARY__API__CACHE="$LOCAL/cache" \
+    LAPIDARY__TRAFFIC__SPOOL="$LOCAL/spool" \
     LAPIDARY__INGEST__LISTEN="127.0.0.1:${PORTS[ingest]}" \
     LAPIDARY__TRAINER__LISTEN="127.0.0.1:${PORTS[trainer]}" \
     setsid "$BIN/$name" </dev/null >>"$LOG/$name.log" 2>&1 9>&- &
@@ -226,11 +227,29 @@ retain() {
   LAPIDARY__STORE__URL="file://$LOCAL/store" LAPIDARY__INGEST__INBOX="$INBOX" "$BIN/ingest" retain "$@"
 }
 
+# Traffic records in the database of this checkout.
+traffic() {
+  check_binaries
+  [ -r "$SERVERS_ENV" ] || [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || fail "there is no database yet" "make one with: make up"
+  load_servers
+  LAPIDARY__STORE__URL="file://$LOCAL/store" "$BIN/api" traffic "$@"
+}
+
+# Recorded predictions of this checkout, made again.
+replay() {
+  check_binaries
+  [ -r "$SERVERS_ENV" ] || [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || fail "there is no database yet" "make one with: make up"
+  load_servers
+  LAPIDARY__STORE__URL="file://$LOCAL/store" "$BIN/api" replay "$@"
+}
+
 make_local_folders
 load_ports
 case ${1:-} in
   up | down | status | logs | running) "$1" ;;
   keys) shift && keys "$@" ;;
   retain) shift && retain "$@" ;;
-  *) fail "usage: scripts/services.sh up|down|status|logs|running|keys|retain" ;;
+  traffic) shift && traffic "$@" ;;
+  replay) shift && replay "$@" ;;
+  *) fail "usage: scripts/services.sh up|down|status|logs|running|keys|retain|traffic|replay" ;;
 esac

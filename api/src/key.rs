@@ -1,6 +1,9 @@
 //! The text of an API key: a secret that is shown once, and of which only the hash is stored.
 
+use std::borrow::Cow;
+
 use domain::{Sha256, key::Role};
+use memchr::memmem;
 use rand::{
     TryRng as _,
     rngs::{SysError, SysRng},
@@ -9,6 +12,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 /// How the keys made here begin, clients' and operators'; so that a key is known for one wherever it turns up.
 const PREFIXES: [&str; 2] = ["lap_cl_", "lap_op_"];
+/// What all of them have in common.
+const COMMON: &str = "lap_";
 const RANDOM_BYTES: usize = 24;
 const SHORTEST: usize = 32;
 
@@ -59,14 +64,26 @@ pub(crate) fn looks_like_a_key(text: &str) -> bool {
 }
 
 /// The text without the keys in it that were made here: someone may send one where it does not belong.
-pub(crate) fn without_keys(text: &str) -> String {
-    PREFIXES.iter().fold(text.to_owned(), |text, prefix| {
+pub(crate) fn without_keys(text: &str) -> Cow<'_, str> {
+    if !holds_a_key(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
+    let clean = PREFIXES.iter().fold(text.to_owned(), |text, prefix| {
         let mut parts = text.split(prefix);
         let before = parts.next().unwrap_or_default().to_owned();
         parts.fold(before, |clean, part| {
             let after = part.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
             format!("{clean}{prefix}REDACTED{after}")
         })
+    });
+    Cow::Owned(clean)
+}
+
+/// Whether something in there begins as keys do.
+pub(crate) fn holds_a_key(bytes: &[u8]) -> bool {
+    memmem::find(bytes, COMMON.as_bytes()).is_some_and(|at| {
+        let rest = String::from_utf8_lossy(&bytes[at..]);
+        PREFIXES.iter().any(|prefix| rest.contains(prefix))
     })
 }
 

@@ -1,11 +1,10 @@
 //! Errors as RFC 9457 problems: what is wrong, where, and what to do about it.
 
 use axum::{
-    extract::{FromRequestParts, Query},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use storage::StorageError;
 use tracing::error;
 use utoipa::ToSchema;
@@ -14,22 +13,37 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Fault {
     /// Where: a JSON pointer into the body, or the name of a query parameter.
+    #[schema(example = "/cut")]
     pub(crate) pointer: String,
     /// What is wrong there, and what to do.
+    #[schema(
+        example = "cut \"ideal plus\" is not a grade; use one of Fair, Good, Very Good, Premium, Ideal"
+    )]
     pub(crate) detail: String,
 }
 
-/// An error answer (`application/problem+json`).
+/// An error answer (`application/problem+json`, RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
+    /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
     kind: &'static str,
+    /// The status in words.
+    #[schema(example = "Unprocessable Entity")]
     title: String,
+    /// The HTTP status.
+    #[schema(example = 422)]
     status: u16,
+    /// What is wrong, and what to do.
+    #[schema(
+        example = "cut \"ideal plus\" is not a grade; use one of Fair, Good, Very Good, Premium, Ideal"
+    )]
     detail: String,
+    /// Every fault of the request, each with its place; empty where the request as a whole is refused.
     errors: Vec<Fault>,
     #[serde(skip)]
-    retry_after: Option<&'static str>,
+    retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
@@ -40,52 +54,56 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
-            retry_after: None,
+            retry_after_seconds: None,
         }
     }
 
-    pub(crate) fn invalid(errors: Vec<Fault>) -> Self {
-        let detail = errors.first().map_or(String::new(), |fault| fault.detail.clone());
+    pub(crate) fn with_faults(self, errors: Vec<Fault>) -> Self {
+        Self { errors, ..self }
+    }
+
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
         Self {
-            errors,
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+            retry_after_seconds: Some(seconds),
+            ..self
         }
+    }
+
+    /// What is wrong, in a sentence.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no {what}"))
     }
 
+    pub(crate) fn conflict(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, why)
+    }
+
     pub(crate) fn no_model() -> Self {
         let detail = "no model serves yet: drop a data file into the inbox, and try again in a moment";
-        Self {
-            retry_after: Some("2"),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-        }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(2)
     }
 
     pub(crate) fn unrecorded() -> Self {
         let detail = "the request cannot be recorded now, so it is not answered; try again in a moment";
-        Self {
-            retry_after: Some("1"),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-        }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
     }
-}
 
-impl From<StorageError> for Problem {
-    fn from(error: StorageError) -> Self {
-        if error.is_unavailable() {
-            let detail = "the registry is away; try again in a moment";
-            return Self {
-                retry_after: Some("1"),
-                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-            };
-        }
-        error!(
-            error = format!("{:#}", anyhow::Error::new(error)),
-            "a query failed"
-        );
+    pub(crate) fn overloaded(why: &str) -> Self {
+        let detail = format!("{why}; try again in a moment");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
+    }
+
+    pub(crate) fn registry_away() -> Self {
+        let detail = "the registry is away; try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(2)
+    }
+
+    /// Something that is wrong here, and not with the request.
+    pub(crate) fn broken() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "something went wrong here; the operators' log says what",
@@ -93,10 +111,22 @@ impl From<StorageError> for Problem {
     }
 }
 
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        if error.is_unavailable() {
+            return Self::registry_away();
+        }
+        error!(
+            error = format!("{:#}", anyhow::Error::new(error)),
+            "a query failed"
+        );
+        Self::broken()
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after;
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
@@ -107,23 +137,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
-    }
-}
-
-/// The query, parsed; a fault of it is a problem like any other.
-pub(crate) struct Params<T>(pub(crate) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = Query::from_request_parts(parts, state).await;
-        let Query(params) =
-            query.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.body_text()))?;
-        Ok(Self(params))
     }
 }

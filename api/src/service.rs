@@ -1,10 +1,16 @@
 //! Putting the service together.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use ::service::{
     clock::Clock,
-    config::Config,
+    config::{Api, Config},
     health::{Health, Need},
     lifecycle::Lifecycle,
     telemetry::Metrics,
@@ -12,78 +18,191 @@ use ::service::{
 use anyhow::Context as _;
 use backend::{Backend, Servers};
 use broker::{WakeUp, WakeUps};
-use tokio::sync::Notify;
-use tracing::info;
+use storage::Database;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
+use tracing::{error, info};
 
-use crate::{routes, serving::Serving};
+use crate::{
+    access::{Keyring, Rates},
+    feed::Feed,
+    problem::Problem,
+    record::Recorder,
+    routes,
+    server::{self, Limits},
+    serving::Serving,
+    work::Pool,
+};
+
+/// How long a start waits for Postgres; without it, only what was kept is served until it comes.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks whether the schema is still behind.
+const BEHIND: Duration = Duration::from_secs(5);
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
-    pub(crate) backend: Backend,
+    pub(crate) backend: Arc<Backend>,
     pub(crate) serving: Arc<Serving>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) body_limit_bytes: usize,
+    pub(crate) require_key: bool,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) rates: Arc<Rates>,
+    pub(crate) pool: Pool,
+    pub(crate) feed: Feed,
+    /// Places for event streams.
+    pub(crate) streams: Arc<Semaphore>,
+    /// Wakes the swap up.
+    pub(crate) look: Arc<Notify>,
+    /// Whether Postgres has been reached, with the right schema.
+    registry_known: Arc<AtomicBool>,
 }
 
-/// Connects, binds, and starts every task.
+impl App {
+    /// The registry, once it has been reached.
+    pub(crate) fn registry(&self) -> Result<&Database, Problem> {
+        let known = self.registry_known.load(Ordering::Acquire);
+        known
+            .then_some(&self.backend.database)
+            .ok_or_else(Problem::registry_away)
+    }
+}
+
+/// Binds, and starts every task; what was kept on disk is served before any server has been reached.
 pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-    let clock = Clock::system();
-    let health = Health::new(clock.clone());
-    let servers = Servers::register(&health);
-    let serving = Arc::new(Serving::new(health.component("model", Need::Essential)));
-    let backend = Backend::connect(config, "api").await?;
+    let health = Health::new(Clock::system());
+    let servers = Servers::register_useful(&health);
+    let app = build(config, metrics, health, lifecycle).await?;
+    // When all is well, the first request finds everything open.
+    if let Ok(reached) = timeout(PATIENCE, reached(&app)).await {
+        reached?;
+    }
     let address = config.api.listen;
-    let listener = tokio::net::TcpListener::bind(address)
+    let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("api.listen {address} cannot be bound"))?;
     info!(address = %listener.local_addr()?, "listening");
-    follow_champion(&serving, &backend, config, lifecycle, servers);
-    let body_limit_bytes = config.api.body_limit_bytes;
-    let app = App {
-        backend,
-        serving,
-        health,
-        metrics,
-        clock,
-        body_limit_bytes,
-    };
-    let router = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let stop = lifecycle.soft_stop();
+    reach_registry(&app, lifecycle);
+    follow(&app, config, lifecycle, servers);
+    let router = routes::router(app, &config.api);
+    let (limits, stop) = (limits(&config.api), lifecycle.soft_stop());
     lifecycle.spawn("http", async move {
-        Ok(axum::serve(listener, router)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await?)
+        server::serve(listener, router, limits, stop).await;
+        Ok(())
     });
     Ok(())
 }
 
-/// Events wake the swap up; it reconciles with Postgres, also at intervals and at every connection.
-fn follow_champion(
-    serving: &Arc<Serving>,
-    backend: &Backend,
+async fn build(
     config: &Config,
+    metrics: Metrics,
+    health: Health,
     lifecycle: &Lifecycle,
-    servers: Servers,
-) {
-    let hints = WakeUps::new(backend.broker.clone(), &["model.ready"]);
-    backend.start(config, lifecycle, servers, hints.state());
-    let look = Arc::new(Notify::new());
-    let (woken, stop) = (Arc::clone(&look), lifecycle.soft_stop());
-    lifecycle.spawn("wake-ups", async move {
-        let wake = |_: WakeUp| {
-            woken.notify_one();
-            std::future::ready(())
-        };
-        hints.run(wake, stop).await;
+) -> anyhow::Result<App> {
+    let (api, clock) = (&config.api, Clock::system());
+    let model = health.component("model", Need::Essential);
+    let backend = Backend::connect_lazily(config, "api").await?;
+    Ok(App {
+        recorder: Recorder::start(&config.traffic, &backend.database, &health, &clock, lifecycle)?,
+        backend: Arc::new(backend),
+        serving: Serving::open(api.cache.clone(), model, clock.clone()).await,
+        health,
+        metrics,
+        clock,
+        body_limit_bytes: api.body_limit_bytes,
+        require_key: api.require_key,
+        keyring: Arc::new(Keyring::open(api.cache.join("keys.json"))),
+        rates: Arc::new(Rates::new(api.key_rate, api.address_rate, api.limit_loopback)),
+        pool: Pool::new(),
+        feed: Feed::new(lifecycle.soft_stop()),
+        streams: Arc::new(Semaphore::new(api.max_streams)),
+        look: Arc::default(),
+        registry_known: Arc::default(),
+    })
+}
+
+fn limits(api: &Api) -> Limits {
+    Limits {
+        connections: server::allow_connections(api.max_connections),
+        header_timeout: api.header_timeout,
+        body_timeout: api.body_timeout,
+        write_timeout: api.write_timeout,
+    }
+}
+
+/// Waits for Postgres, and lets the registry's routes open then.
+fn reach_registry(app: &App, lifecycle: &Lifecycle) {
+    let (app, stop) = (app.clone(), lifecycle.soft_stop());
+    lifecycle.spawn("registry", async move {
+        if app.registry().is_err() {
+            let reached = stop.run_until_cancelled(reached(&app)).await;
+            reached.unwrap_or(Ok(()))?;
+        }
+        stop.cancelled().await;
         Ok(())
     });
-    let (serving, backend, stop) = (Arc::clone(serving), backend.clone(), lifecycle.soft_stop());
-    let interval = config.api.reconcile_interval;
-    lifecycle.spawn("swap", async move {
-        serving.follow(backend, look, interval, stop).await;
+}
+
+/// A schema that is behind ends a service that serves nothing; one that does goes on, without its registry.
+async fn reached(app: &App) -> anyhow::Result<()> {
+    while let Err(error) = app.backend.wait_for_postgres().await {
+        if app.serving.current().is_none() {
+            return Err(error);
+        }
+        error!(error = format!("{error:#}"), "only the kept model is served");
+        tokio::time::sleep(BEHIND).await;
+    }
+    app.registry_known.store(true, Ordering::Release);
+    app.look.notify_one();
+    Ok(())
+}
+
+/// Follows the registry: champion, keys and events, at intervals and woken by events.
+fn follow(app: &App, config: &Config, lifecycle: &Lifecycle, servers: Servers) {
+    let hints = WakeUps::new(app.backend.broker.clone(), &["#"]);
+    app.backend.start(config, lifecycle, servers, hints.state());
+    let (api, news, stop) = (&config.api, Arc::new(Notify::new()), || lifecycle.soft_stop());
+    let (look, heard, until) = (Arc::clone(&app.look), Arc::clone(&news), stop());
+    spawn(lifecycle, "wake-ups", async move {
+        let wake = |wake_up: WakeUp| {
+            heard.notify_one();
+            if is_about_models(&wake_up) {
+                look.notify_one();
+            }
+            std::future::ready(())
+        };
+        hints.run(wake, until).await;
+    });
+    spawn(
+        lifecycle,
+        "swap",
+        Serving::follow(app.clone(), api.reconcile_interval, stop()),
+    );
+    spawn(
+        lifecycle,
+        "keys",
+        Keyring::follow(app.clone(), api.keys_interval, stop()),
+    );
+    spawn(lifecycle, "feed", Feed::follow(app.clone(), news, stop()));
+}
+
+fn is_about_models(wake_up: &WakeUp) -> bool {
+    match wake_up {
+        WakeUp::Connected => true,
+        WakeUp::Event { routing_key, .. } => routing_key == "model.ready",
+    }
+}
+
+fn spawn(lifecycle: &Lifecycle, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    lifecycle.spawn(name, async move {
+        work.await;
         Ok(())
     });
 }

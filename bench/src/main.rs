@@ -1,6 +1,8 @@
 //! Benchmarks over the real services; `make bench-ingest` and its like run them.
 
 mod ingest;
+mod serving;
+mod training;
 
 use anyhow::Result;
 use clap::Parser;
@@ -10,11 +12,17 @@ use clap::Parser;
 enum Bench {
     /// A large CSV, beside polars on the same file; and the way of a usual one to its event.
     Ingest(ingest::Options),
+    /// A search for boosted trees, beside Optuna on the same file.
+    Training(training::Options),
+    /// Durable predictions beside a bare echo and FastAPI; then an open loop with swaps.
+    Serving(serving::Options),
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     match Bench::parse() {
         Bench::Ingest(options) => ingest::run(options).await,
+        Bench::Training(options) => training::run(&options),
+        Bench::Serving(options) => serving::run(options).await,
     }
 }

@@ -14,6 +14,9 @@ mod m0010_dataset_changes;
 mod m0011_reviewed_files;
 mod m0012_file_decisions;
 mod m0013_traffic_keys;
+mod m0014_promotions_by_hand;
+mod m0015_traffic_partitions;
+mod m0019_training_history;
 
 use sea_orm_migration::prelude::*;
 
@@ -39,6 +42,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_reviewed_files::Migration),
             Box::new(m0012_file_decisions::Migration),
             Box::new(m0013_traffic_keys::Migration),
+            Box::new(m0014_promotions_by_hand::Migration),
+            Box::new(m0015_traffic_partitions::Migration),
+            Box::new(m0019_training_history::Migration),
         ]
     }
 }

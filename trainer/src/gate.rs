@@ -1,45 +1,79 @@
 //! Bringing challenger and champion before the gate, on the newest holdout.
 
-use domain::PromotionNumber;
+use domain::{ModelVersion, Sha256};
 use model::{
     Artifact, Predictor,
-    gate::{self, Champion, Judgement},
+    gate::{self, Challenger, Champion, Judgement},
     split,
 };
-use storage::StorageError;
+use storage::{StorageError, promotions::Reign};
 
-use crate::worker::Worker;
+use crate::{
+    attempt::{Learned, Trouble},
+    trainer::Trainer,
+};
 
-/// Judges; returns the promotion that was the newest at that moment.
+/// A model out of the object store, or why it cannot be used.
+type Stored = Result<Predictor, String>;
+
+/// Judges the model whose artifact was just stored; returns who reigned at that moment.
 pub(crate) async fn judge(
-    worker: &Worker,
-    challenger: &Predictor,
-) -> Result<(Option<PromotionNumber>, Judgement), StorageError> {
-    let backend = &worker.backend;
-    let champion = backend.database.champion_ref().await?;
-    let loaded = match champion {
-        Some(champion) => {
-            let bytes = backend.store.artifact(champion.artifact).await?;
-            let artifact =
-                Artifact::load(&bytes).map_err(|error| StorageError::BadBatch(error.to_string()))?;
-            Some((champion.version, artifact.into_predictor()))
-        }
+    trainer: &Trainer,
+    learned: &Learned,
+    artifact: Sha256,
+) -> Result<(Reign, Judgement), Trouble> {
+    let backend = &trainer.backend;
+    let reign = backend.database.reign().await?;
+    let champion = match backend.database.champion_ref().await? {
+        Some(champion) => Some((champion.version, stored(trainer, champion.artifact).await?)),
         None => None,
     };
+    let stored = stored(trainer, artifact).await?;
     let samples = match backend.database.newest_dataset().await? {
         Some(newest) => backend.database.samples(&backend.store, newest).await?,
         None => Vec::new(),
     };
-    let (challenger, rules) = (challenger.clone(), worker.rules);
+    let (trained, rules) = (learned.artifact.predictor().clone(), trainer.rules);
     let judged = tokio::task::spawn_blocking(move || {
-        let champion = loaded.as_ref().map(|(version, predictor)| Champion {
-            version: *version,
-            predictor,
-        });
-        gate::judge(&challenger, champion, &split(&samples).holdout, &rules)
+        let challenger = Challenger {
+            trained: &trained,
+            stored: stored.as_ref().map_err(String::as_str),
+        };
+        let champion = champion
+            .as_ref()
+            .map(|(version, predictor)| seat(*version, predictor, reign));
+        gate::judge(
+            challenger,
+            champion,
+            &split(&samples).halves().calibration,
+            &rules,
+        )
     });
     let judgement = judged
         .await
-        .map_err(|error| StorageError::BadBatch(error.to_string()))?;
-    Ok((champion.map(|champion| champion.promotion), judgement))
+        .map_err(|panic| Trouble::Failed(format!("the gate broke down: {panic}")))?;
+    Ok((reign, judgement))
+}
+
+fn seat(version: ModelVersion, predictor: &Stored, reign: Reign) -> Champion<'_> {
+    Champion {
+        version,
+        predictor: predictor.as_ref().map_err(String::as_str),
+        frozen: reign.frozen,
+    }
+}
+
+/// Loads an artifact; one that is missing or damaged is an answer, a store that is away is not.
+async fn stored(trainer: &Trainer, artifact: Sha256) -> Result<Stored, StorageError> {
+    let bytes = match trainer.backend.store.artifact(artifact).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_unavailable() => return Err(error),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let loaded = tokio::task::spawn_blocking(move || Artifact::load(&bytes)).await;
+    Ok(match loaded {
+        Ok(Ok(artifact)) => Ok(artifact.into_predictor()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(panic) => Err(format!("loading it broke down: {panic}")),
+    })
 }

@@ -9,7 +9,7 @@ use backend::{Backend, Servers};
 use broker::Consumer;
 use domain::ModelKind;
 
-use crate::worker::Worker;
+use crate::{trainer::Trainer, worker::Worker};
 
 /// Connects, binds, and starts every task.
 pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecycle) -> anyhow::Result<()> {
@@ -24,25 +24,24 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     });
     let backend = Backend::connect(config, "trainer").await?;
     backend.start(config, lifecycle, servers, backend.publisher().state());
+    let trainer = Trainer::new(backend, config);
     for name in &config.training.kinds {
-        let kind: ModelKind = name.parse()?;
-        start_worker(
-            Worker::new(kind, backend.clone(), config, clock.clone()),
-            config,
-            lifecycle,
-        );
+        start_worker(name.parse()?, &trainer, config, lifecycle)?;
     }
     Ok(())
 }
 
 /// A kind's worker is woken by its queue, and looks for missing runs by itself.
-fn start_worker(worker: Worker, config: &Config, lifecycle: &Lifecycle) {
-    let consumer = Consumer::new(
-        worker.backend.broker.clone(),
-        worker.kind.name(),
-        worker.backend.publisher(),
-    );
-    let worker = Arc::new(worker);
+fn start_worker(
+    kind: ModelKind,
+    trainer: &Trainer,
+    config: &Config,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<()> {
+    let (broker, publisher) = (trainer.backend.broker.clone(), trainer.backend.publisher());
+    let consumer = Consumer::new(broker, kind.name(), publisher);
+    let terms = trainer.terms(&Trainer::learner(kind, config))?;
+    let worker = Arc::new(Worker::new(kind, trainer.clone(), terms, lifecycle.soft_stop()));
     let (woken, stop) = (Arc::clone(&worker), lifecycle.soft_stop());
     lifecycle.spawn("consumer", async move {
         let woken = &woken;
@@ -51,9 +50,10 @@ fn start_worker(worker: Worker, config: &Config, lifecycle: &Lifecycle) {
             .await;
         Ok(())
     });
-    let (interval, stop) = (config.trainer.sweep_interval, lifecycle.soft_stop());
+    let interval = config.trainer.sweep_interval;
     lifecycle.spawn("sweep", async move {
-        worker.sweep(interval, stop).await;
+        worker.sweep(interval).await;
         Ok(())
     });
+    Ok(())
 }

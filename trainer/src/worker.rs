@@ -2,95 +2,89 @@
 
 use std::time::Duration;
 
-use ::service::{clock::Clock, config::Config};
-use backend::Backend;
 use broker::Outcome;
-use domain::{ModelKind, event::Event};
-use model::{gate::GateRules, learn::Settings};
+use domain::{
+    DatasetVersion, ModelKind,
+    event::{Event, EventData},
+};
 use storage::{
     StorageError,
-    run_claim::{Claim, ClaimTerms, Lease},
+    runs::claim::{Claim, ClaimTerms, Lease},
 };
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
-use crate::attempt::{self, AttemptError};
+use crate::{
+    attempt::{self, AttemptError},
+    trainer::Trainer,
+};
 
 /// Trains one kind, one run at a time.
 pub(crate) struct Worker {
-    pub(crate) kind: ModelKind,
-    pub(crate) backend: Backend,
-    pub(crate) terms: ClaimTerms,
-    pub(crate) min_rows: usize,
-    pub(crate) rules: GateRules,
-    pub(crate) clock: Clock,
+    kind: ModelKind,
+    trainer: Trainer,
+    terms: ClaimTerms,
+    stop: CancellationToken,
     busy: Mutex<()>,
 }
 
 impl Worker {
-    pub(crate) fn new(kind: ModelKind, backend: Backend, config: &Config, clock: Clock) -> Self {
-        let terms = ClaimTerms {
-            worker: format!("trainer {}", std::process::id()),
-            lease: config.trainer.lease,
-            max_attempts: config.trainer.max_attempts,
-            seed: config.training.seed,
-        };
-        let rules = GateRules {
-            min_gain: config.promotion.min_gain,
-            min_r2: config.promotion.min_r2,
-        };
-        let min_rows = usize::try_from(config.trainer.min_rows).unwrap_or(usize::MAX);
+    /// A worker that puts its work back when `stop` fires.
+    pub(crate) fn new(kind: ModelKind, trainer: Trainer, terms: ClaimTerms, stop: CancellationToken) -> Self {
         Self {
             kind,
-            backend,
+            trainer,
             terms,
-            min_rows,
-            rules,
-            clock,
+            stop,
             busy: Mutex::new(()),
         }
     }
 
-    /// Answers a `dataset.ready` message.
+    /// Answers a `dataset.ready` message: it wakes, and Postgres says what there is to do.
     pub(crate) async fn handle(&self, body: &[u8]) -> Outcome {
-        match Event::from_json(body) {
-            Ok(_) => self.train_all().await,
-            Err(error) => Outcome::DeadLetter {
-                reason: error.to_string(),
+        let event = match Event::from_json(body) {
+            Ok(event) => event,
+            Err(error) => return dead_letter(&error),
+        };
+        let EventData::DatasetReady(ready) = event.data else {
+            return Outcome::DeadLetter {
+                reason: format!("a trainer has no use for the event {}", event.data.name()),
+            };
+        };
+        match self.exists(ready.dataset_version).await {
+            Ok(true) => self.train_all().await,
+            Ok(false) => Outcome::DeadLetter {
+                reason: format!("there is no dataset version {}", ready.dataset_version),
             },
+            Err(error) => wait(&error),
         }
     }
 
     /// Looks for missing runs at start and every `interval`.
-    pub(crate) async fn sweep(&self, interval: Duration, stop: CancellationToken) {
+    pub(crate) async fn sweep(&self, interval: Duration) {
         loop {
             if let Outcome::Retry { reason, .. } | Outcome::DeadLetter { reason } = self.train_all().await {
                 warn!(reason, "a run found by looking did not succeed");
             }
+            debug!("looked for missing runs");
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(interval) => {}
             }
         }
     }
 
-    pub(crate) fn settings(&self, lease: &Lease) -> Settings {
-        Settings {
-            seed: lease.seed,
-            min_rows: self.min_rows,
-        }
+    async fn exists(&self, version: DatasetVersion) -> Result<bool, StorageError> {
+        let newest = self.trainer.backend.database.newest_dataset().await?;
+        Ok(newest >= Some(version))
     }
 
     async fn train_all(&self) -> Outcome {
         let _alone = self.busy.lock().await;
-        loop {
-            match self
-                .backend
-                .database
-                .claim_run(self.kind, &self.terms, self.clock.now())
-                .await
-            {
+        while !self.stop.is_cancelled() {
+            let (database, now) = (&self.trainer.backend.database, self.trainer.clock.now());
+            match database.claim_run(self.kind, &self.terms, now).await {
                 Ok(Claim::Claimed(lease)) => match self.run(&lease).await {
                     Outcome::Done => {}
                     other => return other,
@@ -101,63 +95,69 @@ impl Worker {
                         reason: "another trainer holds the run's lease".to_owned(),
                     };
                 }
-                Err(error) => return trouble(&error),
+                Err(error) => return wait(&error),
             }
         }
+        stopping()
     }
 
     async fn run(&self, lease: &Lease) -> Outcome {
         info!(run.id = %lease.run_id, kind = %lease.kind, dataset.version = lease.dataset_version.get(), attempt = lease.attempt, "training");
-        self.backend.relay_now();
-        let mut log = Vec::new();
-        let ended = attempt::run(self, lease, &mut log).await;
-        let outcome = match ended {
-            Ok(()) => Outcome::Done,
-            Err(AttemptError::LeaseLost) => {
-                warn!(run.id = %lease.run_id, attempt = lease.attempt, "the lease is lost; another trainer has the run");
-                Outcome::Done
-            }
-            Err(AttemptError::Useless(reason)) => self.give_up(lease, &reason, &log).await,
-            Err(AttemptError::Failed(reason)) => self.try_again(lease, reason, &log).await,
-        };
-        self.backend.relay_now();
-        outcome
-    }
-
-    /// The data does not allow a model: more tries would not help.
-    async fn give_up(&self, lease: &Lease, reason: &str, log: &[String]) -> Outcome {
-        error!(run.id = %lease.run_id, reason, "the run failed");
-        match self
-            .backend
-            .database
-            .fail_run(lease, reason, log, self.clock.now())
-            .await
-        {
+        self.trainer.backend.relay_now();
+        let ended = attempt::run(&self.trainer, lease, &self.stop, |_| ()).await;
+        self.trainer.backend.relay_now();
+        match ended {
             Ok(_) => Outcome::Done,
-            Err(error) => trouble(&error),
-        }
-    }
-
-    async fn try_again(&self, lease: &Lease, reason: String, log: &[String]) -> Outcome {
-        warn!(run.id = %lease.run_id, attempt = lease.attempt, reason, "the attempt failed");
-        if lease.attempt >= self.terms.max_attempts {
-            return match self.give_up(lease, &reason, log).await {
-                Outcome::Done => Outcome::DeadLetter { reason },
-                other => other,
-            };
-        }
-        match self.backend.database.requeue_run(lease, &reason, log).await {
-            Ok(_) => Outcome::Retry {
-                reason,
-                attempt: lease.attempt,
-            },
-            Err(error) => trouble(&error),
+            Err(error) => answer(lease, &error),
         }
     }
 }
 
-fn trouble(error: &StorageError) -> Outcome {
+/// What becomes of the message that led to a failed attempt. What the run's row says of it is written by then.
+fn answer(lease: &Lease, error: &AttemptError) -> Outcome {
+    let (id, attempt) = (lease.run_id, lease.attempt);
+    match error {
+        AttemptError::LeaseLost => {
+            warn!(run.id = %id, attempt, "the lease is lost; another trainer has the run");
+            Outcome::Done
+        }
+        AttemptError::Stopped => {
+            info!(run.id = %id, attempt, "the run is put back");
+            stopping()
+        }
+        AttemptError::NoModel(reason) => {
+            error!(run.id = %id, reason, "the run failed");
+            Outcome::Done
+        }
+        AttemptError::GivenUp(reason) => {
+            error!(run.id = %id, reason, "the run failed");
+            dead_letter(reason)
+        }
+        AttemptError::TryAgain(reason) => {
+            warn!(run.id = %id, attempt, reason, "the attempt failed");
+            Outcome::Retry {
+                reason: reason.clone(),
+                attempt: lease.failures + 1,
+            }
+        }
+    }
+}
+
+fn dead_letter(reason: &impl ToString) -> Outcome {
+    Outcome::DeadLetter {
+        reason: reason.to_string(),
+    }
+}
+
+fn wait(error: &StorageError) -> Outcome {
     Outcome::Wait {
         reason: error.to_string(),
+    }
+}
+
+/// The delivery goes back to the queue as its connection closes.
+fn stopping() -> Outcome {
+    Outcome::Wait {
+        reason: "this trainer is stopping".to_owned(),
     }
 }

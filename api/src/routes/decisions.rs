@@ -17,9 +17,9 @@ use utoipa::ToSchema;
 
 use super::files::{STATUSES, missing};
 use crate::{
-    auth::Operator,
-    body::JsonBody,
-    problem::{Fault, Problem},
+    access::Operator,
+    input::{Faults, Fields, FromJson, Json as Sent, JsonBody, Params, Place},
+    problem::Problem,
     service::App,
 };
 
@@ -30,69 +30,97 @@ const NO_ROWS: &str = "the file is withdrawn and its rows are no longer kept, so
 /// Why an operator decides so.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Why {
-    /// For the record, in 1 to 1000 characters.
-    #[serde(default)]
+pub(crate) struct Why {
+    /// For the record, in 1 to 1000 characters, not all of them blank.
     #[schema(
-        required = true,
         min_length = 1,
         max_length = 1000,
+        pattern = r"\S",
         example = "checked with the shop"
     )]
     reason: String,
 }
 
+impl Why {
+    /// What was said, without blanks around it.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl FromJson for Why {
+    fn from_json(json: &Sent, place: &Place, faults: &mut Faults) -> Option<Self> {
+        let what = format!("why, in 1 to {LONGEST_REASON} characters");
+        let fields = Fields::of(json, place, &["reason"], faults)?;
+        let reason = fields.required("reason", &what, faults)?;
+        let place = fields.at("reason");
+        let reason = reason
+            .text("reason", "checked with the shop", &place, faults)?
+            .trim();
+        if !(1..=LONGEST_REASON).contains(&reason.chars().count()) {
+            faults.add(&place, format!("reason has to say {what}"));
+            return None;
+        }
+        Some(Self {
+            reason: reason.to_owned(),
+        })
+    }
+}
+
 type Answer = Result<(StatusCode, Json<DataFile>), Problem>;
 
+/// Accept a file
+///
 /// Makes a held file part of the dataset, or a withdrawn one again.
 ///
 /// The answer shows the decision as not applied yet; that follows within seconds.
-#[utoipa::path(post, path = "/v1/files/{sha256}/accept", params(("sha256" = String, Path)), request_body = Why,
-    security(("operator_key" = [])), responses(
-    (status = 202, body = DataFile), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
-    (status = 415, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn accept(
+#[utoipa::path(post, path = "/v1/files/{sha256}/accept", tag = "operators", operation_id = "acceptFile",
+    params(("sha256" = String, Path, description = "The file's digest.", pattern = "^[0-9a-f]{64}$", example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")), request_body = Why,
+    security(("operator_key" = [])), responses((status = 202, description = "The file, with the decision", body = DataFile)))]
+pub(crate) async fn accept(
     app: State<App>,
     operator: Operator,
     sha256: Path<String>,
+    none: Params<()>,
     why: JsonBody<Why>,
 ) -> Answer {
-    decide(Verb::Accept, app, operator, sha256, why).await
+    decide(Verb::Accept, app, operator, sha256, none, why).await
 }
 
-/// Rejects a held file: nothing of it is used.
+/// Reject a file
+///
+/// Nothing of a held file is used.
 ///
 /// The answer shows the decision as not applied yet; that follows within seconds.
-#[utoipa::path(post, path = "/v1/files/{sha256}/reject", params(("sha256" = String, Path)), request_body = Why,
-    security(("operator_key" = [])), responses(
-    (status = 202, body = DataFile), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
-    (status = 415, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn reject(
+#[utoipa::path(post, path = "/v1/files/{sha256}/reject", tag = "operators", operation_id = "rejectFile",
+    params(("sha256" = String, Path, description = "The file's digest.", pattern = "^[0-9a-f]{64}$", example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")), request_body = Why,
+    security(("operator_key" = [])), responses((status = 202, description = "The file, with the decision", body = DataFile)))]
+pub(crate) async fn reject(
     app: State<App>,
     operator: Operator,
     sha256: Path<String>,
+    none: Params<()>,
     why: JsonBody<Why>,
 ) -> Answer {
-    decide(Verb::Reject, app, operator, sha256, why).await
+    decide(Verb::Reject, app, operator, sha256, none, why).await
 }
 
+/// Withdraw a file
+///
 /// Takes an accepted file out of the dataset, from the next version on.
 ///
 /// The answer shows the decision as not applied yet; that follows within seconds.
-#[utoipa::path(post, path = "/v1/files/{sha256}/withdraw", params(("sha256" = String, Path)), request_body = Why,
-    security(("operator_key" = [])), responses(
-    (status = 202, body = DataFile), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
-    (status = 415, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn withdraw(
+#[utoipa::path(post, path = "/v1/files/{sha256}/withdraw", tag = "operators", operation_id = "withdrawFile",
+    params(("sha256" = String, Path, description = "The file's digest.", pattern = "^[0-9a-f]{64}$", example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")), request_body = Why,
+    security(("operator_key" = [])), responses((status = 202, description = "The file, with the decision", body = DataFile)))]
+pub(crate) async fn withdraw(
     app: State<App>,
     operator: Operator,
     sha256: Path<String>,
+    none: Params<()>,
     why: JsonBody<Why>,
 ) -> Answer {
-    decide(Verb::Withdraw, app, operator, sha256, why).await
+    decide(Verb::Withdraw, app, operator, sha256, none, why).await
 }
 
 async fn decide(
@@ -100,16 +128,17 @@ async fn decide(
     State(app): State<App>,
     Operator(key): Operator,
     Path(sha256): Path<String>,
+    Params(()): Params<()>,
     JsonBody(why): JsonBody<Why>,
 ) -> Answer {
     let order = Order {
         sha256: sha256.parse().map_err(|_| missing())?,
         verb,
-        reason: reason(&why)?,
+        reason: why.reason,
         decided_by: key.name,
         decided_at: app.clock.now(),
     };
-    match app.backend.database.decide(&order, &app.backend.store).await? {
+    match app.registry()?.decide(&order, &app.backend.store).await? {
         Ordered::Written(file) => Ok((StatusCode::ACCEPTED, Json(*file))),
         Ordered::NoSuchFile => Err(missing()),
         Ordered::Undecided => Err(Problem::new(
@@ -119,17 +148,6 @@ async fn decide(
         Ordered::NoRows => Err(Problem::new(StatusCode::CONFLICT, NO_ROWS)),
         Ordered::Unfit(status) => Err(Problem::new(StatusCode::CONFLICT, unfit(verb, status))),
     }
-}
-
-fn reason(why: &Why) -> Result<String, Problem> {
-    let reason = why.reason.trim();
-    if (1..=LONGEST_REASON).contains(&reason.chars().count()) {
-        return Ok(reason.to_owned());
-    }
-    Err(Problem::invalid(vec![Fault {
-        pointer: "/reason".to_owned(),
-        detail: format!("say why as the reason, in 1 to {LONGEST_REASON} characters"),
-    }]))
 }
 
 /// Why `verb` cannot be decided on a file of this status, and what can.
@@ -167,16 +185,5 @@ mod tests {
             unfit(Verb::Reject, FileStatus::Accepted),
             "the file is accepted; only held files can be rejected: withdraw it to take it out of the dataset"
         );
-    }
-
-    #[test]
-    fn a_reason_is_trimmed_and_neither_empty_nor_endless() {
-        let why = |reason: &str| Why {
-            reason: reason.to_owned(),
-        };
-        assert_eq!(reason(&why(" new shop\n")).unwrap(), "new shop");
-        assert!(reason(&why(&"ä".repeat(LONGEST_REASON))).is_ok());
-        assert!(reason(&why(" \n")).is_err());
-        assert!(reason(&why(&"ä".repeat(LONGEST_REASON + 1))).is_err());
     }
 }

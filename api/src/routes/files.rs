@@ -5,50 +5,64 @@ use axum::{
     extract::{Path, State},
 };
 use domain::file::{DataFile, FileStatus};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use storage::data_files::FileFilter;
 
-use super::list::{Answer, List, list, page};
+use super::list::{Answer, Filter, List, Listed, Part, Times, during, is_time_and_digest, list};
 use crate::{
-    problem::{Fault, Params, Problem},
+    input::{Faults, Params, Query},
+    problem::Problem,
     service::App,
 };
 
 /// Every status of a data file.
-pub(super) const STATUSES: [FileStatus; 4] = [
+pub(crate) const STATUSES: [FileStatus; 4] = [
     FileStatus::Held,
     FileStatus::Accepted,
     FileStatus::Rejected,
     FileStatus::Withdrawn,
 ];
 
-/// Which files, and which part of the list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
-    /// Only files of this status: `held` are those that wait for an operator. All when left out.
-    #[param(value_type = Option<FileStatus>)]
-    status: Option<String>,
-    /// The most items, 1 to 1000; 100 when left out.
-    limit: Option<u64>,
-    /// `next_cursor` of the part before.
-    cursor: Option<String>,
+impl Filter for FileFilter {
+    const NAMES: &'static [&'static str] = &["status", "since", "until"];
+
+    fn is_cursor(text: &str) -> bool {
+        is_time_and_digest(text)
+    }
+
+    fn read(query: &Query, faults: &mut Faults) -> Option<Self> {
+        let status = query.one_of("status", &STATUSES.map(FileStatus::name), faults);
+        let during = during(query, faults);
+        Some(Self {
+            status: status?,
+            during: during?,
+        })
+    }
 }
 
-/// Data files, the last judged first.
-#[utoipa::path(get, path = "/v1/files", params(Wanted), responses((status = 422, body = Problem), (status = 200, body = List<DataFile>)))]
-pub(super) async fn files(State(app): State<App>, Params(wanted): Params<Wanted>) -> Answer<List<DataFile>> {
-    let status = wanted.status.as_deref().map(status).transpose()?;
-    let page = page(wanted.limit, wanted.cursor);
-    Ok(list(app.backend.database.data_files(status, &page).await?))
+/// List data files
+///
+/// The last judged first. Those that are `held` wait for an operator.
+#[utoipa::path(get, path = "/v1/files", tag = "data", operation_id = "files",
+    params(("status" = Option<FileStatus>, Query, description = "Only of this status.", example = "held"), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,16}\\.[0-9a-f]{64}$", example = "1764000000000000.5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")),
+    responses((status = 200, description = "The last judged first", body = List<DataFile>)))]
+pub(crate) async fn files(
+    State(app): State<App>,
+    Params(Listed(filter, page)): Params<Listed<FileFilter>>,
+) -> Answer<List<DataFile>> {
+    Ok(list(app.registry()?.data_files(filter, &page).await?))
 }
 
-/// One data file's report.
-#[utoipa::path(get, path = "/v1/files/{sha256}", params(("sha256" = String, Path)), responses((status = 200, body = DataFile), (status = 404, body = Problem)))]
-pub(super) async fn file(State(app): State<App>, Path(sha256): Path<String>) -> Answer<DataFile> {
+/// Show one data file's report
+#[utoipa::path(get, path = "/v1/files/{sha256}", tag = "data", operation_id = "file",
+    params(("sha256" = String, Path, description = "The file's digest.", pattern = "^[0-9a-f]{64}$", example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")),
+    responses((status = 200, description = "The report", body = DataFile)))]
+pub(crate) async fn file(
+    State(app): State<App>,
+    Path(sha256): Path<String>,
+    Params(()): Params<()>,
+) -> Answer<DataFile> {
     let sha256 = sha256.parse().map_err(|_| missing())?;
-    app.backend
-        .database
+    app.registry()?
         .data_file(sha256)
         .await?
         .map(Json)
@@ -56,16 +70,6 @@ pub(super) async fn file(State(app): State<App>, Path(sha256): Path<String>) -> 
 }
 
 /// There is no such file.
-pub(super) fn missing() -> Problem {
+pub(crate) fn missing() -> Problem {
     Problem::not_found("such data file")
-}
-
-fn status(text: &str) -> Result<FileStatus, Problem> {
-    text.parse().map_err(|error| {
-        let known = STATUSES.map(FileStatus::name).join(", ");
-        Problem::invalid(vec![Fault {
-            pointer: "status".to_owned(),
-            detail: format!("{error}; there are: {known}"),
-        }])
-    })
 }

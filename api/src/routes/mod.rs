@@ -1,45 +1,43 @@
-//! The routes, one file a subject.
+//! The routes, one file an endpoint, and the layers around them.
 
+mod datasets;
 mod decisions;
+mod events;
 mod files;
 mod list;
+mod models;
+mod openapi;
 mod operations;
-mod predictions;
-mod registry;
-mod security;
+pub(crate) mod predictions;
+mod promotions;
+mod runs;
 mod similar;
+mod traffic;
 
+use ::service::config::Api;
 use axum::{Router, http::StatusCode, middleware, response::Redirect, routing::get};
-use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::{problem::Problem, record, service::App};
-
-#[derive(OpenApi)]
-#[openapi(info(title = "Lapidary", description = "Diamond prices, explained and on record."))]
-struct Description;
+use crate::{
+    access,
+    cors::{self, Origins},
+    headers,
+    limits::{self, Longest},
+    measure,
+    problem::Problem,
+    record::RecordLayer,
+    service::App,
+};
 
 /// Every route, recorded.
-pub(crate) fn router(app: App) -> Router {
-    let (router, description) = OpenApiRouter::with_openapi(security::described(Description::openapi()))
-        .routes(routes!(predictions::predict))
-        .routes(routes!(similar::similar))
-        .routes(routes!(registry::models))
-        .routes(routes!(registry::champion))
-        .routes(routes!(registry::model))
-        .routes(routes!(registry::promotions))
-        .routes(routes!(registry::datasets))
-        .routes(routes!(registry::runs))
-        .routes(routes!(registry::run))
-        .routes(routes!(files::files))
-        .routes(routes!(files::file))
-        .routes(routes!(decisions::accept))
-        .routes(routes!(decisions::reject))
-        .routes(routes!(decisions::withdraw))
-        .split_for_parts();
+pub(crate) fn router(app: App, settings: &Api) -> Router {
+    let (router, description) = described().split_for_parts();
+    let origins = Origins::new(&settings.cors_origins);
+    let longest = Longest(settings.request_timeout);
+    // The last layer is the outermost: what is inside `record` is on record, refusals included.
     router
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(description)))
         .route("/", get(|| async { Redirect::temporary("/docs") }))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(operations::ready))
@@ -48,9 +46,46 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this page does not take this method; see /docs",
+                "this page does not take this method; the header `allow` says which it takes",
             )
         })
-        .layer(middleware::from_fn_with_state(app.clone(), record::layer))
+        .layer(middleware::from_fn_with_state(app.clone(), access::layer))
+        .layer(middleware::from_fn_with_state(longest, limits::layer))
+        .layer(middleware::from_fn_with_state(origins.clone(), cors::preflight))
+        .layer(RecordLayer::new(app.clone()))
+        .layer(middleware::from_fn(headers::layer))
+        .layer(middleware::from_fn_with_state(origins, cors::decorate))
+        .layer(middleware::from_fn(measure::layer))
         .with_state(app)
+}
+
+/// The routes of `/v1`, with their descriptions.
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::begun())
+        .routes(routes!(predictions::one::predict))
+        .routes(routes!(predictions::batch::predict_batch))
+        .routes(routes!(similar::similar))
+        .routes(routes!(models::listed::models))
+        .routes(routes!(models::champion::champion))
+        .routes(routes!(models::decisions::rollback))
+        .routes(routes!(models::freeze::freeze))
+        .routes(routes!(models::freeze::unfreeze))
+        .routes(routes!(models::listed::model))
+        .routes(routes!(models::decisions::promote))
+        .routes(routes!(models::artifact::artifact))
+        .routes(routes!(promotions::promotions))
+        .routes(routes!(datasets::datasets))
+        .routes(routes!(datasets::dataset))
+        .routes(routes!(datasets::parquet::parquet))
+        .routes(routes!(runs::runs))
+        .routes(routes!(runs::run))
+        .routes(routes!(events::history::events))
+        .routes(routes!(events::stream::stream))
+        .routes(routes!(files::files))
+        .routes(routes!(files::file))
+        .routes(routes!(decisions::accept))
+        .routes(routes!(decisions::reject))
+        .routes(routes!(decisions::withdraw))
+        .routes(routes!(traffic::traffic))
+        .routes(routes!(traffic::record))
 }

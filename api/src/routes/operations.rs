@@ -7,6 +7,7 @@ use crate::service::App;
 
 /// How the service is: 503 while it cannot answer.
 pub(crate) async fn ready(State(app): State<App>) -> impl IntoResponse {
+    app.recorder.tell();
     let snapshot = app.health.snapshot();
     let status = match snapshot.status {
         Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -17,5 +18,5 @@ pub(crate) async fn ready(State(app): State<App>) -> impl IntoResponse {
 
 /// Prometheus' text format.
 pub(crate) async fn metrics(State(app): State<App>) -> String {
-    app.metrics.render()
+    app.recorder.scrape(|| app.metrics.render())
 }

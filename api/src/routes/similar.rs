@@ -3,78 +3,141 @@
 use axum::{
     Json,
     extract::State,
-    response::{IntoResponse, Response},
+    response::{IntoResponse as _, Response},
 };
 use domain::{Carat, Clarity, Color, Cut, DatasetVersion, Sample};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    problem::{Fault, Params, Problem},
+    input::{CARATS, Faults, FromQuery, Params, Place, Query, grade_text, quantity_value},
+    problem::Problem,
     record::AnsweredBy,
     service::App,
 };
 
 /// What to look for.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// Weight in carats.
-    carat: f64,
+    #[param(value_type = f64, exclusive_minimum = 0.0, maximum = 100.0, example = 1.1)]
+    carat: Carat,
     /// Grade of the cut.
-    cut: String,
+    #[param(example = "Ideal")]
+    cut: Cut,
     /// Grade of the color.
-    color: String,
+    #[param(example = "H")]
+    color: Color,
     /// Grade of the clarity.
-    clarity: String,
-    /// How many, 1 to 1000.
-    #[serde(default = "five")]
-    n: usize,
+    #[param(example = "SI2")]
+    clarity: Clarity,
+    /// How many; 5 when left out.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, example = 2)]
+    n: u64,
 }
 
-fn five() -> usize {
-    5
+impl FromQuery for Wanted {
+    fn known() -> Vec<&'static str> {
+        vec!["carat", "cut", "color", "clarity", "n"]
+    }
+
+    fn from_query(query: &Query, faults: &mut Faults) -> Option<Self> {
+        let carat = query.required("carat", "the weight in carats, such as 1.1", faults);
+        let carat = carat.and_then(|text| number(text, faults));
+        let cut = grade::<Cut>(query, "cut", Cut::NAMES, faults);
+        let color = grade::<Color>(query, "color", Color::NAMES, faults);
+        let clarity = grade::<Clarity>(query, "clarity", Clarity::NAMES, faults);
+        let n = query.whole("n", 1..=1000, 5, faults);
+        Some(Self {
+            carat: carat?,
+            cut: cut?,
+            color: color?,
+            clarity: clarity?,
+            n: n?,
+        })
+    }
+}
+
+fn number(text: &str, faults: &mut Faults) -> Option<Carat> {
+    let place = Place::Parameter("carat");
+    match text.parse() {
+        Ok(number) => quantity_value(number, "carat", &CARATS, &place, faults),
+        Err(_) => {
+            faults.add(&place, "carat has to be a number such as 1.1");
+            None
+        }
+    }
+}
+
+fn grade<T: std::str::FromStr<Err = domain::grade::UnknownGrade>>(
+    query: &Query,
+    name: &'static str,
+    grades: &[&str],
+    faults: &mut Faults,
+) -> Option<T> {
+    let what = format!("one of {}", grades.join(", "));
+    let text = query.required(name, &what, faults)?;
+    grade_text(text, &Place::Parameter(name), faults)
 }
 
 /// Samples of the same grades, nearest carat first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Similar {
+    /// The nearest by carat, ties by lower carat, then in the dataset's order.
     samples: Vec<SampleJson>,
     /// How many samples have these grades.
+    #[schema(example = 37)]
     matching: usize,
-    /// The dataset version they come from.
-    #[schema(value_type = u32)]
+    /// The dataset version they come from: the one that the serving model was trained on.
+    #[schema(value_type = u32, example = 2)]
     dataset_version: DatasetVersion,
 }
 
-/// A diamond with its price in US dollars.
+/// A diamond with its price.
 #[derive(Serialize, ToSchema)]
 struct SampleJson {
+    /// Weight in carats.
+    #[schema(example = 1.1)]
     carat: f64,
     cut: Cut,
     color: Color,
     clarity: Clarity,
+    /// Total depth in percent.
+    #[schema(example = 62.0)]
     depth: f64,
+    /// Table in percent.
+    #[schema(example = 55.0)]
     table: f64,
+    /// Length in millimeters.
+    #[schema(example = 6.61)]
     x: f64,
+    /// Width in millimeters.
+    #[schema(example = 6.65)]
     y: f64,
+    /// Height in millimeters.
+    #[schema(example = 4.11)]
     z: f64,
+    /// What it was sold for, in US dollars.
+    #[schema(example = 4733.0)]
     price: f64,
 }
 
-/// Similar training samples.
-#[utoipa::path(get, path = "/v1/diamonds/similar", params(Wanted), responses(
-    (status = 200, body = Similar), (status = 422, body = Problem), (status = 503, body = Problem)))]
+/// Find similar diamonds
+///
+/// Diamonds of the same cut, color and clarity that the serving model was trained on, with their prices.
+#[utoipa::path(get, path = "/v1/diamonds/similar", tag = "prices", operation_id = "similar", params(Wanted),
+    responses((status = 200, description = "The nearest first", body = Similar)))]
 pub(crate) async fn similar(
     State(app): State<App>,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, Problem> {
-    let (carat, grades) = check(&wanted)?;
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
-    let (samples, matching) = served.neighbours.nearest(carat, grades, wanted.n);
-    let samples = samples.into_iter().map(json).collect();
+    let grades = (wanted.cut, wanted.color, wanted.clarity);
+    let n = usize::try_from(wanted.n).unwrap_or(usize::MAX);
+    let (samples, matching) = served.neighbours.nearest(wanted.carat, grades, n);
     let answer = Similar {
-        samples,
+        samples: samples.into_iter().map(json).collect(),
         matching,
         dataset_version: served.champion.dataset_version,
     };
@@ -83,32 +146,6 @@ pub(crate) async fn similar(
         .extensions_mut()
         .insert(AnsweredBy(served.champion.version));
     Ok(response)
-}
-
-fn check(wanted: &Wanted) -> Result<(Carat, (Cut, Color, Clarity)), Problem> {
-    let fault = |name: &str, detail: String| {
-        Problem::invalid(vec![Fault {
-            pointer: name.to_owned(),
-            detail,
-        }])
-    };
-    if !(1..=1000).contains(&wanted.n) {
-        return Err(fault("n", "n must be from 1 to 1000".to_owned()));
-    }
-    let carat = Carat::try_from(wanted.carat).map_err(|error| fault("carat", format!("carat {error}")))?;
-    let cut = wanted
-        .cut
-        .parse::<Cut>()
-        .map_err(|error| fault("cut", error.to_string()))?;
-    let color = wanted
-        .color
-        .parse::<Color>()
-        .map_err(|error| fault("color", error.to_string()))?;
-    let clarity = wanted
-        .clarity
-        .parse::<Clarity>()
-        .map_err(|error| fault("clarity", error.to_string()))?;
-    Ok((carat, (cut, color, clarity)))
 }
 
 fn json(sample: Sample) -> SampleJson {

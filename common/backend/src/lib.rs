@@ -30,8 +30,18 @@ impl Servers {
     /// Adds them to `health`: without Postgres a service is not ready, without the broker degraded.
     #[must_use]
     pub fn register(health: &Health) -> Self {
+        Self::needing(health, Need::Essential)
+    }
+
+    /// Adds them to the `health` of a service that works without either, degraded.
+    #[must_use]
+    pub fn register_useful(health: &Health) -> Self {
+        Self::needing(health, Need::Useful)
+    }
+
+    fn needing(health: &Health, postgres: Need) -> Self {
         Self {
-            postgres: health.component("postgres", Need::Essential),
+            postgres: health.component("postgres", postgres),
             broker: health.component("broker", Need::Useful),
         }
     }
@@ -57,12 +67,24 @@ impl Backend {
     ///
     /// When the schema is behind, or a setting cannot be used.
     pub async fn connect(config: &Config, service: &'static str) -> anyhow::Result<Self> {
+        let backend = Self::connect_lazily(config, service).await?;
+        backend.wait_for_postgres().await?;
+        Ok(backend)
+    }
+
+    /// Connects to nothing yet. Before Postgres is asked anything, it has to be waited for
+    /// ([`Backend::wait_for_postgres`]).
+    ///
+    /// # Errors
+    ///
+    /// When a setting cannot be used.
+    pub async fn connect_lazily(config: &Config, service: &'static str) -> anyhow::Result<Self> {
         let settings = DatabaseSettings {
             url: config.postgres.url.clone(),
             max_connections: config.postgres.max_connections,
             application: service.to_owned(),
         };
-        let database = connect_patiently(&settings).await?;
+        let database = Database::connect_lazily(&settings).await?;
         let store = Store::open(&config.store.url).context("cannot open the object store")?;
         let known: Vec<_> = ModelKind::ALL.iter().map(|kind| kind.name()).collect();
         let broker = BrokerSettings {
@@ -78,6 +100,31 @@ impl Backend {
             publisher,
             wake_relay: Arc::new(Notify::new()),
         })
+    }
+
+    /// Waits for Postgres as long as it is away, and checks that the schema is this program's.
+    ///
+    /// # Errors
+    ///
+    /// When the schema is behind.
+    pub async fn wait_for_postgres(&self) -> anyhow::Result<()> {
+        let mut told = false;
+        loop {
+            match self.database.check_schema().await {
+                Ok(()) => {
+                    info!("connected to Postgres");
+                    return Ok(());
+                }
+                Err(error @ StorageError::Unavailable { .. }) => {
+                    if !told {
+                        warn!(error = %anyhow::Error::new(error), "waiting for Postgres");
+                        told = true;
+                    }
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(error) => return Err(error).context("cannot work on this database"),
+            }
+        }
     }
 
     /// Starts what every service does with its servers: relaying the outbox, and telling readiness of
@@ -110,25 +157,5 @@ impl Backend {
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         self.publisher.clone()
-    }
-}
-
-async fn connect_patiently(settings: &DatabaseSettings) -> anyhow::Result<Database> {
-    let mut told = false;
-    loop {
-        match Database::connect(settings).await {
-            Ok(database) => {
-                info!("connected to Postgres");
-                return Ok(database);
-            }
-            Err(error @ StorageError::Unavailable { .. }) => {
-                if !told {
-                    warn!(error = %anyhow::Error::new(error), "waiting for Postgres");
-                    told = true;
-                }
-                tokio::time::sleep(RETRY).await;
-            }
-            Err(error) => return Err(error).context("cannot work on this database"),
-        }
     }
 }

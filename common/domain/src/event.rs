@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{DatasetVersion, ModelKind, ModelVersion, PromotionNumber, Sha256, file::RowCounts};
+use crate::{
+    DatasetVersion, ModelKind, ModelVersion, PromotionNumber, Sha256, file::RowCounts, run::Progress,
+};
 
 /// The number in every event's `dataschema`; another number is another shape.
 const SCHEMA: u32 = 1;
@@ -38,6 +40,8 @@ pub enum EventData {
     FileWithdrawn(FileJudged),
     /// `run.started`: a trainer took a training run.
     RunStarted(RunNews),
+    /// `run.progressed`: a training run has come further.
+    RunProgressed(RunProgressed),
     /// `run.finished`: a training run made a model.
     RunFinished(RunNews),
     /// `run.failed`: a training run made none.
@@ -89,6 +93,22 @@ pub struct RunNews {
     pub model_version: Option<ModelVersion>,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+/// Data of `run.progressed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunProgressed {
+    /// The run.
+    pub run_id: Uuid,
+    /// What it trains.
+    pub kind: ModelKind,
+    /// What it trains on.
+    pub dataset_version: DatasetVersion,
+    /// Which attempt, counted from 1.
+    pub attempt: u32,
+    /// How far it is.
+    #[serde(flatten)]
+    pub progress: Progress,
 }
 
 /// Data of `model.ready`.
@@ -193,6 +213,7 @@ impl EventData {
             Self::FileRejected(_) => "file.rejected",
             Self::FileWithdrawn(_) => "file.withdrawn",
             Self::RunStarted(_) => "run.started",
+            Self::RunProgressed(_) => "run.progressed",
             Self::RunFinished(_) => "run.finished",
             Self::RunFailed(_) => "run.failed",
             Self::ModelReady(_) => "model.ready",
@@ -220,6 +241,7 @@ impl EventData {
             Self::RunStarted(data) | Self::RunFinished(data) | Self::RunFailed(data) => {
                 format!("runs/{}", data.run_id)
             }
+            Self::RunProgressed(data) => format!("runs/{}", data.run_id),
             Self::ModelReady(data) => format!("models/{}", data.model_version),
         }
     }
@@ -232,6 +254,7 @@ impl EventData {
             | Self::FileRejected(data)
             | Self::FileWithdrawn(data) => json!(data),
             Self::RunStarted(data) | Self::RunFinished(data) | Self::RunFailed(data) => json!(data),
+            Self::RunProgressed(data) => json!(data),
             Self::ModelReady(data) => json!(data),
         }
     }
@@ -247,6 +270,7 @@ impl EventData {
             "file.rejected" => parse(data).map(Self::FileRejected),
             "file.withdrawn" => parse(data).map(Self::FileWithdrawn),
             "run.started" => parse(data).map(Self::RunStarted),
+            "run.progressed" => parse(data).map(Self::RunProgressed),
             "run.finished" => parse(data).map(Self::RunFinished),
             "run.failed" => parse(data).map(Self::RunFailed),
             "model.ready" => parse(data).map(Self::ModelReady),
@@ -308,8 +332,21 @@ mod tests {
             error: Some("too few samples".to_owned()),
             ..started.clone()
         };
+        let progress = Progress {
+            done: 37,
+            total: 100,
+            best_mae: Some(312.5),
+        };
+        let progressed = RunProgressed {
+            run_id: run.run_id,
+            kind: run.kind,
+            dataset_version: run.dataset_version,
+            attempt: run.attempt,
+            progress,
+        };
         vec![
             EventData::RunStarted(started),
+            EventData::RunProgressed(progressed),
             EventData::RunFinished(run),
             EventData::RunFailed(failed),
         ]

@@ -13,16 +13,18 @@ pub enum ModelKind {
     Linear,
     /// Gradient-boosted trees on the price.
     Xgboost,
+    /// Least squares on the logarithm of the price, the coefficients pulled towards 0.
+    ElasticNet,
 }
 
 /// A name that no kind of model has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a model kind; there are: linear, xgboost")]
+#[error("{0:?} is not a model kind; there are: linear, xgboost, elastic_net")]
 pub struct UnknownKind(String);
 
 impl ModelKind {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Linear, Self::Xgboost];
+    pub const ALL: &'static [Self] = &[Self::Linear, Self::Xgboost, Self::ElasticNet];
 
     /// The name, as queues and tables write it.
     #[must_use]
@@ -30,6 +32,19 @@ impl ModelKind {
         match self {
             Self::Linear => "linear",
             Self::Xgboost => "xgboost",
+            Self::ElasticNet => "elastic_net",
+        }
+    }
+}
+
+impl ModelKind {
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Linear => "least squares on the logarithm of the price",
+            Self::Xgboost => "gradient-boosted trees, their parameters found by search",
+            Self::ElasticNet => "the linear kind, its coefficients pulled towards 0",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! (a CSV row, a JSON body, a table row) are parsed into these types once, at the edge; from
 //! there on a [`Carat`] is a positive finite number and a [`Cut`] one of five grades.
 
+pub mod cents;
 pub mod dataset;
 pub mod decision;
 pub mod diamond;
@@ -26,7 +27,7 @@ pub mod version;
 
 pub use diamond::{Diamond, PartialDiamond, Sample};
 pub use grade::{Clarity, Color, Cut};
-pub use hash::{DiamondHash, SampleHash, Side};
+pub use hash::{DiamondHash, HoldoutHalf, InnerSide, SampleHash, Side};
 pub use kind::ModelKind;
 pub use sha256::Sha256;
 pub use unit::{Carat, Millimeters, OutOfRange, Percent, Price};

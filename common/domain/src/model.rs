@@ -1,5 +1,7 @@
 //! Model versions and promotions, as the registry keeps them.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -60,6 +62,62 @@ pub struct Model {
     pub verdict: Verdict,
 }
 
+/// How a promotion came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The gate found the challenger better.
+    Gate,
+    /// An operator chose the model.
+    Promote,
+    /// An operator went back to the champion before.
+    Rollback,
+}
+
+impl Action {
+    /// The name, as tables and answers write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gate => "gate",
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// A name that no action has.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0:?} is not how a promotion comes about")]
+pub struct UnknownAction(String);
+
+impl FromStr for Action {
+    type Err = UnknownAction;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAction> {
+        [Self::Gate, Self::Promote, Self::Rollback]
+            .into_iter()
+            .find(|action| action.name() == text)
+            .ok_or_else(|| UnknownAction(text.to_owned()))
+    }
+}
+
+/// The champion that a rollback goes back to, by the promotions so far, oldest first: the one before today's, as if
+/// every rollback and what it undid had never been. None where there is none before.
+#[must_use]
+pub fn champion_before(promotions: impl IntoIterator<Item = (ModelVersion, Action)>) -> Option<ModelVersion> {
+    let mut reigns = Vec::new();
+    for (version, action) in promotions {
+        match action {
+            Action::Gate | Action::Promote => reigns.push(version),
+            Action::Rollback => drop(reigns.pop()),
+        }
+    }
+    reigns.pop();
+    reigns.pop()
+}
+
 /// A model version becoming champion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -76,6 +134,8 @@ pub struct Promotion {
     pub promoted_by: String,
     /// Why.
     pub reason: String,
+    /// How it came about.
+    pub action: Action,
 }
 
 /// The model being served, with the promotion that made it so.
@@ -94,4 +154,31 @@ pub struct Champion {
     pub promoted_by: String,
     /// Why.
     pub reason: String,
+    /// Whether the gate may not replace it.
+    pub frozen: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a rollback goes back to after these promotions, a `-` being a rollback.
+    fn before(history: &str) -> Option<u32> {
+        let promotion = |word: &str| match word.strip_prefix('-') {
+            Some(version) => (version.parse().unwrap(), Action::Rollback),
+            None => (word.parse().unwrap(), Action::Gate),
+        };
+        champion_before(history.split_whitespace().map(promotion)).map(ModelVersion::get)
+    }
+
+    #[test]
+    fn a_rollback_goes_back_one_champion_at_a_time() {
+        assert_eq!(before(""), None);
+        assert_eq!(before("1"), None);
+        assert_eq!(before("1 2 3"), Some(2));
+        assert_eq!(before("1 2 3 -2"), Some(1));
+        assert_eq!(before("1 2 3 -2 -1"), None);
+        assert_eq!(before("1 2 3 -2 4"), Some(2), "3 was undone");
+        assert_eq!(before("1 2 1"), Some(2), "a model may reign twice");
+    }
 }

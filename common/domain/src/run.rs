@@ -67,6 +67,36 @@ impl fmt::Display for RunStatus {
     }
 }
 
+/// How far a search has come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Progress {
+    /// Trials that ended.
+    pub done: u32,
+    /// Trials that there will be.
+    pub total: u32,
+    /// The lowest mean absolute error so far, in US dollars, on the inner validation side; null before the first.
+    pub best_mae: Option<f64>,
+}
+
+/// One set of parameters that a search tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Trial {
+    /// Its place in the search, from 1.
+    pub number: u32,
+    /// What was tried.
+    pub parameters: serde_json::Value,
+    /// Its mean absolute error, in US dollars, on the inner validation side.
+    pub mae: f64,
+    /// How many rounds (trees) it went.
+    pub rounds: u32,
+    /// Whether it was given up because others were further at that point.
+    pub pruned: bool,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+}
+
 /// One learner on one dataset version, with all that came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -78,14 +108,27 @@ pub struct TrainingRun {
     /// What it trains on.
     #[cfg_attr(feature = "openapi", schema(value_type = u32))]
     pub dataset_version: DatasetVersion,
+    /// Whether a new dataset version made it; false where somebody asked for it.
+    pub automatic: bool,
     /// Where it stands.
     pub status: RunStatus,
     /// What all its random choices follow from.
     pub seed: u64,
     /// How often it was started.
     pub attempts: u32,
-    /// The learner's parameters; null before it succeeded.
+    /// How often an attempt failed; a few of them end the run.
+    pub failures: u32,
+    /// How often its trainer fell silent.
+    pub crashes: u32,
+    /// The learner's settings that it was begun with.
+    pub settings: serde_json::Value,
+    /// The parameters that the learner came to; null before it succeeded.
     pub parameters: Option<serde_json::Value>,
+    /// How far its search has come; null where there is none.
+    pub progress: Option<Progress>,
+    /// Every trial of its search so far; left out in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<Vec<Trial>>,
     /// How well the model does; null before it succeeded.
     pub metrics: Option<Metrics>,
     /// Why it failed, or why the last attempt did.

@@ -1,9 +1,12 @@
 //! Traffic records: one request and its response, as they went over the wire.
 
-use chrono::{DateTime, Utc};
-use uuid::Uuid;
+use std::borrow::Cow;
 
-use crate::ModelVersion;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use uuid::{Builder, Uuid};
+
+use crate::{ModelVersion, Sha256};
 
 /// One request and its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +16,7 @@ pub struct TrafficRecord {
     /// When the request's head had been read.
     pub at: DateTime<Utc>,
     /// HTTP method.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// Path, without the query.
     pub path: String,
     /// Query, without the question mark.
@@ -29,9 +32,120 @@ pub struct TrafficRecord {
     /// The client's address.
     pub client: Option<String>,
     /// Chosen request headers, by name; never keys.
-    pub request_headers: serde_json::Value,
+    pub request_headers: Vec<(Cow<'static, str>, String)>,
     /// The request's body.
-    pub request_body: Vec<u8>,
+    pub request_body: RecordedBody,
     /// The response's body.
-    pub response_body: Vec<u8>,
+    pub response_body: RecordedBody,
+}
+
+/// What a record keeps of a body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordedBody {
+    /// The bytes as they went over the wire; or what is kept of them, when there is a digest.
+    pub bytes: Bytes,
+    /// Of the whole body, when not all of it is kept.
+    pub digest: Option<BodyDigest>,
+}
+
+/// What tells a body that is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyDigest {
+    /// Of all its bytes.
+    pub sha256: Sha256,
+    /// How many they are.
+    pub bytes: u64,
+}
+
+impl RecordedBody {
+    /// Every byte is kept.
+    #[must_use]
+    pub fn whole(bytes: Bytes) -> Self {
+        Self { bytes, digest: None }
+    }
+
+    /// At most the first `keep` bytes, with the digest of all of them when there are more.
+    #[must_use]
+    pub fn prefix(bytes: &Bytes, keep: usize) -> Self {
+        if bytes.len() <= keep {
+            return Self::whole(bytes.clone());
+        }
+        Self {
+            // A copy: a slice would hold the whole body in memory.
+            bytes: Bytes::copy_from_slice(&bytes[..keep]),
+            digest: Some(BodyDigest::of(bytes)),
+        }
+    }
+
+    /// Another text in place of what must not be kept.
+    #[must_use]
+    pub fn replaced(kept: Bytes, original: &[u8]) -> Self {
+        Self {
+            bytes: kept,
+            digest: Some(BodyDigest::of(original)),
+        }
+    }
+
+    /// The digest alone.
+    #[must_use]
+    pub fn digest(digest: BodyDigest) -> Self {
+        Self {
+            bytes: Bytes::new(),
+            digest: Some(digest),
+        }
+    }
+}
+
+impl BodyDigest {
+    /// Of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self {
+            sha256: Sha256::of(bytes),
+            bytes: bytes.len() as u64,
+        }
+    }
+}
+
+/// An identity of version 7: ordered by the millisecond of `at`, and random beyond.
+/// <https://www.rfc-editor.org/rfc/rfc9562#section-5.7>
+#[must_use]
+pub fn id_at(at: DateTime<Utc>, random: [u8; 10]) -> Uuid {
+    Builder::from_unix_timestamp_millis(milliseconds(at), &random).into_uuid()
+}
+
+/// The least 128 bits that an identity of this moment or later can have: where a range of ids begins.
+#[must_use]
+pub fn first_id(at: DateTime<Utc>) -> Uuid {
+    Uuid::from_u128(u128::from(milliseconds(at)) << 80)
+}
+
+/// Before 1970 there is no traffic.
+fn milliseconds(at: DateTime<Utc>) -> u64 {
+    u64::try_from(at.timestamp_millis()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_a_moment_lie_between_it_and_the_next_millisecond() {
+        let at = DateTime::from_timestamp_millis(1_780_000_000_123).unwrap();
+        let next = at + std::time::Duration::from_millis(1);
+        for random in [[0; 10], [255; 10]] {
+            let id = id_at(at, random);
+            assert_eq!(id.get_version_num(), 7);
+            assert!(first_id(at) <= id && id < first_id(next), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_long_body_keeps_its_beginning_and_tells_the_rest_by_its_digest() {
+        let body = Bytes::from_static(b"0123456789");
+        let kept = RecordedBody::prefix(&body, 4);
+        assert_eq!(&kept.bytes[..], b"0123");
+        assert_eq!(kept.digest, Some(BodyDigest::of(b"0123456789")));
+        assert_eq!(RecordedBody::prefix(&body, 10), RecordedBody::whole(body));
+    }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Predictor,
     golden::{self, Golden},
+    ranges::Ranges,
 };
 
 /// The version of the format that is written, and the only one that is read.
@@ -18,6 +19,7 @@ pub const FORMAT_VERSION: u32 = 2;
 pub struct Artifact {
     format_version: u32,
     predictor: Predictor,
+    ranges: Ranges,
     golden: Vec<Golden>,
 }
 
@@ -57,13 +59,14 @@ struct Versioned {
 }
 
 impl Artifact {
-    /// The artifact of `predictor`.
+    /// The artifact of `predictor`, whose ranges were calibrated.
     #[must_use]
-    pub fn new(predictor: Predictor) -> Self {
+    pub fn new(predictor: Predictor, ranges: Ranges) -> Self {
         let golden = golden::of(&predictor);
         Self {
             format_version: FORMAT_VERSION,
             predictor,
+            ranges,
             golden,
         }
     }
@@ -102,7 +105,13 @@ impl Artifact {
         &self.predictor
     }
 
-    /// The model, without its golden predictions.
+    /// The model and its ranges, without its golden predictions.
+    #[must_use]
+    pub fn into_parts(self) -> (Predictor, Ranges) {
+        (self.predictor, self.ranges)
+    }
+
+    /// The model, without its ranges and golden predictions.
     #[must_use]
     pub fn into_predictor(self) -> Predictor {
         self.predictor
@@ -133,8 +142,13 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
+    fn made(predictor: Predictor) -> Artifact {
+        let ranges = Ranges::calibrate(&predictor, &fixture::samples(200));
+        Artifact::new(predictor, ranges)
+    }
+
     fn artifact() -> Artifact {
-        Artifact::new(fixture::predictor(1.0))
+        made(fixture::predictor(1.0))
     }
 
     fn changed(pointer: &str, value: Value) -> Vec<u8> {
@@ -191,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_price_that_is_not_finite_is_refused() {
-        let bytes = Artifact::new(fixture::predictor(f64::MAX)).to_bytes();
+        let bytes = made(fixture::predictor(f64::MAX)).to_bytes();
         assert!(matches!(Artifact::load(&bytes), Err(ArtifactError::Malformed(_))));
     }
 
@@ -201,7 +215,7 @@ mod tests {
             let mut form = fixture::linear_form();
             form.intercept = intercept;
             form.cut.effects.insert(domain::Cut::Ideal, effect);
-            let artifact = Artifact::new(Predictor::Linear(form.try_into().unwrap()));
+            let artifact = made(Predictor::Linear(form.try_into().unwrap()));
             prop_assert_eq!(Artifact::load(&artifact.to_bytes()).unwrap(), artifact);
         }
 

@@ -46,6 +46,7 @@ pub(crate) fn linear_form() -> LinearForm {
             intercept: 1.865,
             log_carat: 0.333,
         },
+        mean_terms: [-0.5, 0.005, -0.1, 0.2, 7.5],
         trained_on: trained_on(),
     }
 }

@@ -8,6 +8,8 @@
 //! prediction beside `linear`, its learner beside `learn::linear`; the compiler names the rest.
 
 pub mod artifact;
+#[cfg(feature = "learners")]
+mod coverage;
 mod estimate;
 mod features;
 #[cfg(test)]
@@ -20,11 +22,14 @@ pub mod linear;
 pub mod predict;
 mod quality;
 mod range;
+pub mod ranges;
+pub mod reasons;
 pub mod score;
 pub mod split;
 pub mod trees;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use predict::Predictor;
+pub use ranges::Ranges;
 pub use score::score;
 pub use split::{Split, split};

@@ -3,7 +3,7 @@
 use domain::{ModelKind, PartialDiamond};
 use serde::{Deserialize, Serialize};
 
-use crate::{linear::LinearModel, range::TrainedOn, trees::TreeModel};
+use crate::{linear::LinearModel, range::TrainedOn, reasons::Explanation, trees::TreeModel};
 
 /// A model of any kind, ready to predict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub enum Predictor {
     Linear(LinearModel),
     /// Gradient-boosted trees on the price.
     Xgboost(TreeModel),
+    /// Least squares on the logarithm of the price, the coefficients pulled towards 0.
+    ElasticNet(LinearModel),
 }
 
 impl Predictor {
@@ -22,6 +24,7 @@ impl Predictor {
         match self {
             Self::Linear(_) => ModelKind::Linear,
             Self::Xgboost(_) => ModelKind::Xgboost,
+            Self::ElasticNet(_) => ModelKind::ElasticNet,
         }
     }
 
@@ -30,7 +33,7 @@ impl Predictor {
     #[must_use]
     pub fn predict(&self, diamond: &PartialDiamond) -> f64 {
         match self {
-            Self::Linear(model) => model.predict(diamond),
+            Self::Linear(model) | Self::ElasticNet(model) => model.predict(diamond),
             Self::Xgboost(model) => model.predict(diamond),
         }
     }
@@ -40,8 +43,25 @@ impl Predictor {
     #[must_use]
     pub fn unusual(&self, diamond: &PartialDiamond) -> Vec<&'static str> {
         match self {
-            Self::Linear(model) => model.unusual(diamond),
+            Self::Linear(model) | Self::ElasticNet(model) => model.unusual(diamond),
             Self::Xgboost(model) => model.unusual(diamond),
+        }
+    }
+
+    /// Which of depth, table, x, y and z the model uses.
+    pub(crate) fn measures_used(&self) -> [bool; 5] {
+        match self {
+            Self::Linear(_) | Self::ElasticNet(_) => [false, false, true, false, false],
+            Self::Xgboost(_) => [true; 5],
+        }
+    }
+
+    /// What the price of `diamond` is made of; none where the price is too large for cents.
+    #[must_use]
+    pub fn explain(&self, diamond: &PartialDiamond) -> Option<Explanation> {
+        match self {
+            Self::Linear(model) | Self::ElasticNet(model) => model.explain(diamond),
+            Self::Xgboost(model) => model.explain(diamond),
         }
     }
 
@@ -53,7 +73,9 @@ impl Predictor {
     )]
     pub fn export(&self) -> Vec<u8> {
         match self {
-            Self::Linear(model) => serde_json::to_vec(model).expect("coefficients are plain data"),
+            Self::Linear(model) | Self::ElasticNet(model) => {
+                serde_json::to_vec(model).expect("coefficients are plain data")
+            }
             Self::Xgboost(model) => model.booster().as_bytes().to_vec(),
         }
     }
@@ -61,7 +83,7 @@ impl Predictor {
     /// What the training samples were like.
     pub(crate) fn trained_on(&self) -> &TrainedOn {
         match self {
-            Self::Linear(model) => model.trained_on(),
+            Self::Linear(model) | Self::ElasticNet(model) => model.trained_on(),
             Self::Xgboost(model) => model.trained_on(),
         }
     }

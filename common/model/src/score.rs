@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Clarity, Color, Cut, Diamond, Sample,
+    Clarity, Color, Cut, Diamond, PartialDiamond, Sample,
     metrics::{Errors, Score},
 };
 
@@ -15,6 +15,15 @@ use crate::{Predictor, quality::Quality};
 /// that a score can always be stored and compared.
 #[must_use]
 pub fn score(predictor: &Predictor, samples: &[Sample]) -> Option<Score> {
+    score_asked(predictor, samples, |diamond| diamond)
+}
+
+/// As [`score`], each sample being asked about as `asked` leaves it.
+pub(crate) fn score_asked(
+    predictor: &Predictor,
+    samples: &[Sample],
+    asked: fn(PartialDiamond) -> PartialDiamond,
+) -> Option<Score> {
     if samples.is_empty() {
         return None;
     }
@@ -22,7 +31,7 @@ pub fn score(predictor: &Predictor, samples: &[Sample]) -> Option<Score> {
     let mut slices = Slices::default();
     for sample in samples {
         let price = sample.price.get();
-        let error = predictor.predict(&sample.diamond.into()) - price;
+        let error = predictor.predict(&asked(sample.diamond.into())) - price;
         all.add(price, error);
         slices.add(&sample.diamond, price, error);
     }
@@ -71,9 +80,29 @@ fn bounded(error: f64) -> f64 {
     if error.is_finite() { error } else { f64::MAX }
 }
 
-/// Sums per quality and grade.
+/// A band of true prices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PriceBand(usize);
+
+impl PriceBand {
+    /// Where each band but the first begins, in US dollars.
+    const EDGES: [f64; 4] = [1_000.0, 2_500.0, 5_000.0, 10_000.0];
+    const NAMES: [&str; 5] = ["below 1000", "1000-2500", "2500-5000", "5000-10000", "from 10000"];
+
+    /// The band that `price` is in.
+    pub(crate) fn of(price: f64) -> Self {
+        Self(Self::EDGES.partition_point(|edge| *edge <= price))
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES[self.0]
+    }
+}
+
+/// Sums per quality and grade, and per band of prices.
 #[derive(Default)]
 struct Slices {
+    price: BTreeMap<PriceBand, Sums>,
     cut: BTreeMap<Cut, Sums>,
     color: BTreeMap<Color, Sums>,
     clarity: BTreeMap<Clarity, Sums>,
@@ -84,10 +113,23 @@ impl Slices {
         of_grade(&mut self.cut, diamond).add(price, error);
         of_grade(&mut self.color, diamond).add(price, error);
         of_grade(&mut self.clarity, diamond).add(price, error);
+        self.price
+            .entry(PriceBand::of(price))
+            .or_default()
+            .add(price, error);
     }
 
     fn errors(&self) -> BTreeMap<String, BTreeMap<String, Errors>> {
-        BTreeMap::from([slice(&self.cut), slice(&self.color), slice(&self.clarity)])
+        let bands = self
+            .price
+            .iter()
+            .map(|(band, sums)| (band.name().to_owned(), sums.errors()));
+        BTreeMap::from([
+            slice(&self.cut),
+            slice(&self.color),
+            slice(&self.clarity),
+            ("price".to_owned(), bands.collect()),
+        ])
     }
 }
 
@@ -151,7 +193,7 @@ mod tests {
         #[test]
         fn slices_add_up_to_the_whole(count in 1_usize..200) {
             let score = score(&fixture::predictor(1.1), &fixture::samples(count)).unwrap();
-            prop_assert_eq!(score.slices.len(), 3);
+            prop_assert_eq!(score.slices.len(), 4);
             for grades in score.slices.values() {
                 prop_assert_eq!(grades.values().map(|errors| errors.n).sum::<u64>(), count as u64);
                 let absolute: f64 = grades.values().map(|errors| errors.mae * errors.n as f64).sum();

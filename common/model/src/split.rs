@@ -1,6 +1,6 @@
 //! Training samples and holdout.
 
-use domain::{DiamondHash, Sample, Side};
+use domain::{DiamondHash, HoldoutHalf, Sample, Side};
 
 /// Samples by side, each in the order they came in.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -9,6 +9,29 @@ pub struct Split {
     pub training: Vec<Sample>,
     /// What no model ever trains on.
     pub holdout: Vec<Sample>,
+}
+
+/// What the holdout's halves are for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Halves {
+    /// Ranges are calibrated on these, and the gate compares models on them.
+    pub calibration: Vec<Sample>,
+    /// The coverage of ranges is checked on these, and nothing else is decided by them.
+    pub checking: Vec<Sample>,
+}
+
+impl Split {
+    /// The halves of the holdout, each in the order its samples came in.
+    #[must_use]
+    pub fn halves(&self) -> Halves {
+        let calibrates =
+            |sample: &Sample| DiamondHash::of(&sample.diamond).holdout_half() == HoldoutHalf::Calibration;
+        let (calibration, checking) = self.holdout.iter().copied().partition(calibrates);
+        Halves {
+            calibration,
+            checking,
+        }
+    }
 }
 
 /// Puts each sample on the side that its diamond's hash decides, whatever its price.

@@ -13,6 +13,6 @@ mod values;
 pub use error::SettingError;
 pub use load::load;
 pub use sections::{
-    Api, Config, Drift, Ingest, LogFormat, Postgres, Promotion, RabbitMq, Relay, Service, Store, Telemetry,
-    Trainer, Training,
+    Api, Config, Drift, ElasticNet, Ingest, LogFormat, Postgres, Promotion, RabbitMq, Relay, Service, Store,
+    Telemetry, Traffic, Trainer, Training, Xgboost,
 };

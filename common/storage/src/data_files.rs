@@ -4,11 +4,21 @@ use domain::{
     Sha256,
     file::{DataFile, FileStatus},
 };
-use sea_orm::{
-    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+use sea_orm::EntityTrait as _;
+
+use crate::{
+    Database, During, Page, PageRequest, StorageError, entity::data_file, file_row::to_domain,
+    listing::Listing, page::place,
 };
 
-use crate::{Database, Page, PageRequest, StorageError, entity::data_file, file_row::to_domain};
+/// Which data files are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileFilter {
+    /// Of this status.
+    pub status: Option<FileStatus>,
+    /// Judged then.
+    pub during: During,
+}
 
 impl Database {
     /// The data file with this content, if it was judged.
@@ -31,43 +41,25 @@ impl Database {
     /// When Postgres does not answer.
     pub async fn data_files(
         &self,
-        status: Option<FileStatus>,
+        filter: FileFilter,
         page: &PageRequest,
     ) -> Result<Page<DataFile>, StorageError> {
-        let mut query = data_file::Entity::find()
-            .order_by_desc(data_file::Column::FinishedAt)
-            .order_by_asc(data_file::Column::Sha256)
-            .limit(page.limit + 1);
-        if let Some(status) = status {
-            query = query.filter(data_file::Column::Status.eq(status.name()));
+        let mut listing = Listing::of("SELECT * FROM data_files")
+            .when("status = ?", filter.status.map(FileStatus::name))
+            .during("finished_at", filter.during);
+        if let Some((at, sha256)) = page.place::<Sha256>() {
+            let earlier =
+                format!("(finished_at < ? OR finished_at = ? AND sha256 > decode('{sha256}', 'hex'))");
+            listing = listing.when(&earlier, Some(at));
         }
-        if let Some(key) = page
-            .cursor
-            .as_deref()
-            .and_then(|cursor| cursor.parse::<Sha256>().ok())
-        {
-            query = query.filter(self.after(key).await?);
-        }
-        let rows = query.all(&self.connection).await?;
-        let mut page = Page::of(rows, page.limit, |row| hex(&row.sha256), to_domain)?;
+        let rows = data_file::Entity::find()
+            .from_raw_sql(listing.ordered("finished_at DESC, sha256", page))
+            .all(&self.connection)
+            .await?;
+        let cursor = |row: &data_file::Model| place(row.finished_at, hex(&row.sha256));
+        let mut page = Page::of(rows, page.limit, cursor, to_domain)?;
         self.with_decisions(&mut page.items).await?;
         Ok(page)
-    }
-
-    async fn after(&self, key: Sha256) -> Result<Condition, StorageError> {
-        let key = key.as_bytes().to_vec();
-        let Some(last) = data_file::Entity::find_by_id(key.clone())
-            .one(&self.connection)
-            .await?
-        else {
-            return Ok(Condition::all());
-        };
-        let same_moment = Condition::all()
-            .add(data_file::Column::FinishedAt.eq(last.finished_at))
-            .add(data_file::Column::Sha256.gt(key));
-        Ok(Condition::any()
-            .add(data_file::Column::FinishedAt.lt(last.finished_at))
-            .add(same_moment))
     }
 }
 

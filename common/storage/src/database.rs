@@ -39,22 +39,23 @@ impl Database {
     /// [`StorageError::Unavailable`] when Postgres does not answer, [`StorageError::Behind`] when
     /// migrations are missing.
     pub async fn connect(settings: &DatabaseSettings) -> Result<Self, StorageError> {
-        let mut options = ConnectOptions::new(settings.url.expose_secret());
-        let application = settings.application.clone();
-        options
-            .max_connections(settings.max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_timeout(ACQUIRE_TIMEOUT)
-            .sqlx_logging(false)
-            .map_sqlx_postgres_opts(move |options| {
-                options
-                    .application_name(&application)
-                    .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MS)])
-            });
-        let connection = sea_orm::Database::connect(options).await?;
+        let connection = sea_orm::Database::connect(options(settings)).await?;
         let database = Self { connection };
         database.check_schema().await?;
         Ok(database)
+    }
+
+    /// Connects when a query needs it, and not before; then the schema has to be checked
+    /// ([`Database::check_schema`]) before anything else is asked.
+    ///
+    /// # Errors
+    ///
+    /// When the settings cannot be used.
+    pub async fn connect_lazily(settings: &DatabaseSettings) -> Result<Self, StorageError> {
+        let mut options = options(settings);
+        options.connect_lazy(true);
+        let connection = sea_orm::Database::connect(options).await?;
+        Ok(Self { connection })
     }
 
     /// Whether Postgres answers.
@@ -66,7 +67,13 @@ impl Database {
         Ok(self.connection.ping().await?)
     }
 
-    async fn check_schema(&self) -> Result<(), StorageError> {
+    /// Checks that the schema is this program's.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] when Postgres does not answer, [`StorageError::Behind`] when
+    /// migrations are missing.
+    pub async fn check_schema(&self) -> Result<(), StorageError> {
         let applied = self.applied_migrations().await?;
         let pending: Vec<_> = Migrator::migrations()
             .iter()
@@ -95,6 +102,22 @@ impl Database {
             .map(|row| row.try_get("", "version"))
             .collect::<Result<_, _>>()?)
     }
+}
+
+fn options(settings: &DatabaseSettings) -> ConnectOptions {
+    let mut options = ConnectOptions::new(settings.url.expose_secret());
+    let application = settings.application.clone();
+    options
+        .max_connections(settings.max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(move |options| {
+            options
+                .application_name(&application)
+                .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MS)])
+        });
+    options
 }
 
 /// A statement with `$1`-style parameters.

@@ -6,13 +6,14 @@ use domain::{
     DatasetVersion, Sample, SampleHash, Sha256,
     dataset::{Dataset, DatasetFile},
 };
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 
 use crate::{
-    Database, Page, PageRequest, StorageError, Store, batch,
+    Database, During, Page, PageRequest, StorageError, Store, batch,
     database::sql,
     entity::{data_file, dataset},
     file_row::Kept,
+    listing::Listing,
 };
 
 /// What a dataset version changed.
@@ -30,18 +31,14 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn datasets(&self, page: &PageRequest) -> Result<Page<Dataset>, StorageError> {
-        let mut query = dataset::Entity::find()
-            .order_by_desc(dataset::Column::Version)
-            .limit(page.limit + 1);
-        if let Some(last) = page
-            .cursor
-            .as_deref()
-            .and_then(|cursor| cursor.parse::<i64>().ok())
-        {
-            query = query.filter(dataset::Column::Version.lt(last));
-        }
-        let rows = query.all(&self.connection).await?;
+    pub async fn datasets(&self, during: During, page: &PageRequest) -> Result<Page<Dataset>, StorageError> {
+        let listing = Listing::of("SELECT * FROM datasets")
+            .when("version < ?", page.number())
+            .during("created_at", during);
+        let rows = dataset::Entity::find()
+            .from_raw_sql(listing.ordered("version DESC", page))
+            .all(&self.connection)
+            .await?;
         let page = Page::of(rows, page.limit, |row| row.version.to_string(), Ok)?;
         let mut items = Vec::with_capacity(page.items.len());
         for row in page.items {

@@ -43,6 +43,9 @@ pub enum StorageError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An export that could not be written.
+    #[error("the export cannot be written: {0}")]
+    Export(String),
     /// A setting that cannot be used.
     #[error("{0}")]
     Setting(String),

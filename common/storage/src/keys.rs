@@ -87,6 +87,24 @@ impl Database {
         rows.into_iter().map(to_domain).collect()
     }
 
+    /// Every working key, with the hash of its text.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not answer.
+    pub async fn working_keys(&self) -> Result<Vec<(Sha256, ApiKey)>, StorageError> {
+        let rows = api_key::Entity::find()
+            .filter(api_key::Column::RevokedAt.is_null())
+            .all(&self.connection)
+            .await?;
+        let hash = |row: &api_key::Model| {
+            Sha256::try_from(row.hash.as_slice()).map_err(|e| StorageError::bad_row("api_keys", e))
+        };
+        rows.into_iter()
+            .map(|row| Ok((hash(&row)?, to_domain(row)?)))
+            .collect()
+    }
+
     /// The working key whose text has this hash.
     ///
     /// # Errors

@@ -1,16 +1,13 @@
 //! Reading the model registry.
 
 use domain::{
-    DatasetVersion, ModelKind, ModelVersion, PromotionNumber, Sha256,
-    model::{ArtifactRef, Champion, Lineage, Model, Promotion},
+    DatasetVersion, ModelKind, ModelVersion, Sha256,
+    model::{ArtifactRef, Lineage, Model},
 };
-use sea_orm::{
-    ConnectionTrait as _, EntityTrait as _, FromQueryResult, JsonValue, QueryOrder as _,
-    prelude::ChronoDateTimeUtc,
-};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, JsonValue, prelude::ChronoDateTimeUtc};
 use uuid::Uuid;
 
-use crate::{Database, Page, PageRequest, StorageError, database::sql, entity::promotion};
+use crate::{Database, During, Page, PageRequest, StorageError, database::sql, listing::Listing};
 
 const SELECT: &str = "SELECT m.version, r.kind, r.dataset_version, m.run_id, m.created_at, m.parameters, \
     m.metrics, m.verdict, m.artifact_sha256, m.artifact_bytes, m.code_version, r.seed \
@@ -32,19 +29,15 @@ struct Row {
     seed: i64,
 }
 
-/// What it takes to serve the champion, without its history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChampionRef {
-    /// Place of its promotion in the sequence.
-    pub promotion: PromotionNumber,
-    /// The model.
-    pub version: ModelVersion,
-    /// Its kind.
-    pub kind: ModelKind,
-    /// What it was trained on.
-    pub dataset_version: DatasetVersion,
-    /// Digest of its artifact.
-    pub artifact: Sha256,
+/// Which models are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ModelFilter {
+    /// Of this kind.
+    pub kind: Option<ModelKind>,
+    /// Trained on this dataset version.
+    pub dataset_version: Option<DatasetVersion>,
+    /// Committed then.
+    pub during: During,
 }
 
 impl Database {
@@ -72,17 +65,16 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn models(&self, page: &PageRequest) -> Result<Page<Model>, StorageError> {
-        let below = page
-            .cursor
-            .as_deref()
-            .and_then(|cursor| cursor.parse::<i64>().ok());
-        let text = format!("{SELECT} WHERE m.version < $1 ORDER BY m.version DESC LIMIT $2");
-        let values = [
-            below.unwrap_or(i64::MAX).into(),
-            (page.limit + 1).cast_signed().into(),
-        ];
-        let rows = self.connection.query_all_raw(sql(&text, values)).await?;
+    pub async fn models(&self, filter: ModelFilter, page: &PageRequest) -> Result<Page<Model>, StorageError> {
+        let listing = Listing::of(SELECT)
+            .when("m.version < ?", page.number())
+            .when("r.kind = ?", filter.kind.map(ModelKind::name))
+            .when("r.dataset_version = ?", filter.dataset_version.map(i64::from))
+            .during("m.created_at", filter.during);
+        let rows = self
+            .connection
+            .query_all_raw(listing.ordered("m.version DESC", page))
+            .await?;
         let rows = rows
             .iter()
             .map(|row| Row::from_query_result(row, ""))
@@ -96,80 +88,6 @@ impl Database {
             items,
             next_cursor: page.next_cursor,
         })
-    }
-
-    /// The champion, with all that is known of it.
-    ///
-    /// # Errors
-    ///
-    /// When Postgres does not answer.
-    pub async fn champion(&self) -> Result<Option<Champion>, StorageError> {
-        let newest = promotion::Entity::find().order_by_desc(promotion::Column::Number);
-        let Some(promotion) = newest.one(&self.connection).await? else {
-            return Ok(None);
-        };
-        let promotion = promotion_of(promotion)?;
-        let missing = || StorageError::bad_row("promotions", "its model does not exist");
-        let model = self.model(promotion.model_version).await?.ok_or_else(missing)?;
-        Ok(Some(Champion {
-            model,
-            promotion: promotion.promotion,
-            promoted_at: promotion.promoted_at,
-            promoted_by: promotion.promoted_by,
-            reason: promotion.reason,
-        }))
-    }
-
-    /// What it takes to serve the champion.
-    ///
-    /// # Errors
-    ///
-    /// When Postgres does not answer.
-    pub async fn champion_ref(&self) -> Result<Option<ChampionRef>, StorageError> {
-        let statement = sql(
-            "SELECT p.number, m.version, r.kind, r.dataset_version, m.artifact_sha256 FROM promotions p \
-             JOIN models m ON m.version = p.model_version JOIN training_runs r ON r.id = m.run_id \
-             ORDER BY p.number DESC LIMIT 1",
-            [],
-        );
-        let Some(row) = self.connection.query_one_raw(statement).await? else {
-            return Ok(None);
-        };
-        let bad = |reason: &dyn ToString| StorageError::bad_row("models", reason.to_string());
-        let digest: Vec<u8> = row.try_get("", "artifact_sha256")?;
-        let kind: String = row.try_get("", "kind")?;
-        let number = |column| row.try_get::<i64>("", column);
-        Ok(Some(ChampionRef {
-            promotion: number("number")?.try_into().map_err(|e| bad(&e))?,
-            version: number("version")?.try_into().map_err(|e| bad(&e))?,
-            kind: kind.parse().map_err(|e| bad(&e))?,
-            dataset_version: number("dataset_version")?.try_into().map_err(|e| bad(&e))?,
-            artifact: digest.as_slice().try_into().map_err(|e| bad(&e))?,
-        }))
-    }
-
-    /// Promotions, newest first.
-    ///
-    /// # Errors
-    ///
-    /// When Postgres does not answer.
-    pub async fn promotions(&self, page: &PageRequest) -> Result<Page<Promotion>, StorageError> {
-        let below = page
-            .cursor
-            .as_deref()
-            .and_then(|cursor| cursor.parse::<i64>().ok());
-        let statement = sql(
-            "SELECT * FROM promotions WHERE number < $1 ORDER BY number DESC LIMIT $2",
-            [
-                below.unwrap_or(i64::MAX).into(),
-                (page.limit + 1).cast_signed().into(),
-            ],
-        );
-        let rows = promotion::Entity::find()
-            .from_raw_sql(statement)
-            .all(&self.connection)
-            .await?;
-        Page::of(rows, page.limit, |row| row.number.to_string(), promotion_of)
     }
 
     async fn with_lineage(&self, row: Row) -> Result<Model, StorageError> {
@@ -195,15 +113,4 @@ impl Database {
             verdict: serde_json::from_value(row.verdict).map_err(|e| bad(&e))?,
         })
     }
-}
-
-fn promotion_of(row: promotion::Model) -> Result<Promotion, StorageError> {
-    let bad = |reason: &dyn ToString| StorageError::bad_row("promotions", reason.to_string());
-    Ok(Promotion {
-        promotion: PromotionNumber::try_from(row.number).map_err(|e| bad(&e))?,
-        model_version: ModelVersion::try_from(row.model_version).map_err(|e| bad(&e))?,
-        promoted_at: row.promoted_at,
-        promoted_by: row.promoted_by,
-        reason: row.reason,
-    })
 }

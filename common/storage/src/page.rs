@@ -1,5 +1,9 @@
 //! Lists, a page at a time.
 
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+
 use crate::StorageError;
 
 /// Which part of a list is wanted.
@@ -20,7 +24,35 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+impl PageRequest {
+    /// The number after which the page begins.
+    pub(crate) fn number(&self) -> Option<i64> {
+        self.cursor.as_deref()?.parse().ok()
+    }
+
+    /// The time and the key after which the page begins, as [`place`] writes them.
+    pub(crate) fn place<K: FromStr>(&self) -> Option<(DateTime<Utc>, K)> {
+        let (micros, key) = self.cursor.as_deref()?.split_once('.')?;
+        let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+        Some((at, key.parse().ok()?))
+    }
+}
+
+/// A place in a list that is ordered by time and then by key.
+pub(crate) fn place(at: DateTime<Utc>, key: impl ToString) -> String {
+    format!("{}.{}", at.timestamp_micros(), key.to_string())
+}
+
 impl<T> Page<T> {
+    /// The same part, of other items.
+    #[must_use]
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(convert).collect(),
+            next_cursor: self.next_cursor,
+        }
+    }
+
     /// Makes a page of rows that were read one more than `limit` at the most.
     pub(crate) fn of<R>(
         mut rows: Vec<R>,

@@ -123,6 +123,8 @@ impl Store {
             file.write_all(&part).await?;
         }
         verified(&path, digest, Sha256::finish(hasher))?;
+        // A full disk shows here, not as a damaged batch.
+        file.flush().await?;
         file.rewind().await?;
         Ok(file.into_std().await)
     }
@@ -215,8 +217,20 @@ impl Store {
 
     async fn open_object(&self, path: &Path) -> Result<GetResult, StorageError> {
         match self.objects.get(path).await {
-            Err(object_store::Error::NotFound { .. }) => Err(StorageError::MissingObject(path.to_string())),
+            Err(object_store::Error::NotFound { .. }) => Err(self.missing(path).await),
             found => Ok(found?),
+        }
+    }
+
+    /// An object that is not there is lost, unless nothing at all is there: then the store itself is away, such as a
+    /// folder whose disk is not mounted.
+    async fn missing(&self, path: &Path) -> StorageError {
+        match self.objects.list_with_delimiter(None).await {
+            Ok(top) if top.common_prefixes.is_empty() => {
+                unavailable(std::io::Error::other("it is empty: is its disk mounted?"))
+            }
+            Ok(_) => StorageError::MissingObject(path.to_string()),
+            Err(error) => unavailable(error),
         }
     }
 }
@@ -303,10 +317,16 @@ mod tests {
     #[tokio::test]
     async fn a_missing_object_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let error = store(folder.path())
-            .artifact(Sha256::of(b"never put"))
-            .await
-            .unwrap_err();
+        let store = store(folder.path());
+        store.put_batch(b"rows".to_vec()).await.unwrap();
+        let error = store.artifact(Sha256::of(b"never put")).await.unwrap_err();
         assert!(matches!(error, StorageError::MissingObject(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_with_nothing_in_it_is_a_store_that_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = store(folder.path()).artifact(Sha256::of(b"put elsewhere")).await;
+        assert!(missing.unwrap_err().is_unavailable());
     }
 }

@@ -22,7 +22,9 @@ INSERT INTO file_decisions (sha256, decision, reason, decided_by, decided_at)
 INSERT INTO training_runs (id, kind, dataset_version, automatic, seed, status, attempts, parameters, metrics, started_at, finished_at)
     VALUES ('00000000-0000-0000-0000-000000000001', 'linear', 1, true, 42, 'succeeded', 1, '{}', '{}', now(), now());
 INSERT INTO models VALUES (1, '00000000-0000-0000-0000-000000000001', decode(repeat('03', 32), 'hex'), 5, '{}', '{}', '{}', '0', now());
-INSERT INTO promotions VALUES (1, 1, now(), 'gate', 'first model');
+INSERT INTO promotions VALUES (1, 1, now(), 'gate', 'first model', 'gate');
+INSERT INTO freezes VALUES (1, true, now(), 'operator', 'holidays');
+INSERT INTO trials VALUES ('00000000-0000-0000-0000-000000000001', 1, '{}', 300, 100, false, 40);
 INSERT INTO events (id, type, must_route, body, created_at)
     VALUES ('00000000-0000-0000-0000-000000000002', 'dataset.ready', true, '{}', now());
 INSERT INTO traffic VALUES ('00000000-0000-0000-0000-000000000003', now(), 'GET', '/', NULL, 200, 1, 1, NULL, '{}', '', '\\x00');
@@ -83,11 +85,11 @@ async fn versions_have_no_gaps_and_history_never_changes() -> Result<()> {
         .await?;
         refused(
             &database,
-            "INSERT INTO promotions VALUES (1, 1, now(), 'gate', '')",
+            "INSERT INTO promotions VALUES (1, 1, now(), 'gate', '', 'gate')",
             "repeats",
         )
         .await?;
-        for table in ["datasets", "models", "promotions"] {
+        for table in ["datasets", "models", "promotions", "freezes"] {
             refused(&database, &format!("DELETE FROM {table}"), "never change").await?;
         }
         refused(&database, "UPDATE datasets SET rows = 3", "never change").await?;

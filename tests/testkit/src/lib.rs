@@ -3,7 +3,9 @@
 //! instead of sleeping.
 
 mod database;
+mod files;
 pub mod generate;
+mod node;
 mod process;
 mod proxy;
 mod settings;
@@ -12,9 +14,12 @@ mod wait;
 mod world;
 
 pub use database::{TestDatabase, Transaction};
+pub use files::allow_open_files;
 pub use nix::sys::signal::Signal;
-pub use process::Process;
+pub use node::Node;
+pub use process::{Finished, Process};
 pub use proxy::Proxy;
+pub use reqwest::Method;
 pub use settings::checkout;
 pub use vhost::Vhost;
 pub use wait::until;

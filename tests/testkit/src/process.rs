@@ -37,9 +37,26 @@ impl Process {
     pub fn start(name: &str, settings: &[(&str, String)]) -> Result<Self> {
         let binary = binary(name)?;
         ensure!(binary.exists(), "{binary:?} is missing: run `make build`");
-        let mut child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .env_clear()
-            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .envs(settings.iter().map(|(name, value)| (name, value)));
+        Self::spawn(command)
+    }
+
+    /// Starts a peer by a line of shell, in this program's environment; what it says on standard error is its log.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn shell(line: &str) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Result<Self> {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -61,6 +78,18 @@ impl Process {
         until(message, find)
             .await
             .with_context(|| format!("its log: {:#?}", self.lines()))
+    }
+
+    /// Waits for a line of plain text.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come within a minute; everything it said is shown then.
+    pub async fn said(&self, line: &str) -> Result<()> {
+        let find = async || Ok(self.lines().iter().any(|said| said == line).then_some(()));
+        until(line, find)
+            .await
+            .with_context(|| format!("it said: {:#?}", self.lines()))
     }
 
     /// The address that it says it listens at, as `http://…`.
@@ -119,6 +148,36 @@ impl Process {
     /// When the operating system does not say.
     pub async fn ended(&mut self) -> Result<bool> {
         Ok(self.child.wait().await?.success())
+    }
+}
+
+/// A command that ran to its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// Whether its exit code was 0.
+    pub success: bool,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said beside.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Runs the binary `name`.
+    pub(crate) async fn of(name: &str, arguments: &[&str], settings: &[(&str, String)]) -> Result<Self> {
+        let output = Command::new(binary(name)?)
+            .args(arguments)
+            .env_clear()
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await?;
+        Ok(Self {
+            success: output.status.success(),
+            stdout: String::from_utf8(output.stdout)?,
+            stderr: String::from_utf8(output.stderr)?,
+        })
     }
 }
 

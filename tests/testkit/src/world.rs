@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Process, TestDatabase, Vhost, until};
+use crate::{Finished, Process, TestDatabase, Vhost, until};
 
 /// A database, a vhost, an inbox and a store of one's own; cheap to clone.
 #[derive(Clone)]
@@ -53,6 +53,21 @@ impl World {
     ///
     /// When it does not start.
     pub async fn start(&self, service: &str, more: &[(&str, &str)]) -> Result<Process> {
+        let process = Process::start(service, &self.settings(more))?;
+        process.address().await?;
+        Ok(process)
+    }
+
+    /// Runs a command of a service to its end, with default settings, changed in addresses and in `more`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub async fn run(&self, service: &str, arguments: &[&str], more: &[(&str, &str)]) -> Result<Finished> {
+        Finished::of(service, arguments, &self.settings(more)).await
+    }
+
+    fn settings<'a>(&self, more: &[(&'a str, &str)]) -> Vec<(&'a str, String)> {
         let any = "127.0.0.1:0".to_owned();
         let mut settings = vec![
             ("LAPIDARY__POSTGRES__URL", self.database.url().to_owned()),
@@ -66,14 +81,17 @@ impl World {
                 "LAPIDARY__INGEST__SCRATCH",
                 self.path("scratch").display().to_string(),
             ),
+            ("LAPIDARY__API__CACHE", self.path("cache").display().to_string()),
+            (
+                "LAPIDARY__TRAFFIC__SPOOL",
+                self.path("spool").display().to_string(),
+            ),
             ("LAPIDARY__INGEST__LISTEN", any.clone()),
             ("LAPIDARY__TRAINER__LISTEN", any.clone()),
             ("LAPIDARY__API__LISTEN", any),
         ];
         settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let process = Process::start(service, &settings)?;
-        process.address().await?;
-        Ok(process)
+        settings
     }
 
     /// Makes an operator's key.

@@ -1,17 +1,23 @@
 //! The conditions that a champion must meet, whoever reigns.
 
-use domain::{metrics::Score, verdict::Check};
+use domain::{Sample, metrics::Score, verdict::Check};
 
-use super::GateRules;
+use super::{Challenger, GateRules};
 use crate::{Predictor, golden};
 
 /// Checks a challenger with its score on the holdout (none where the holdout is empty).
-pub(super) fn all(challenger: &Predictor, score: Option<&Score>, rules: &GateRules) -> Vec<Check> {
+pub(super) fn all(
+    challenger: Challenger<'_>,
+    holdout: &[Sample],
+    score: Option<&Score>,
+    rules: &GateRules,
+) -> Vec<Check> {
     vec![
         has_samples(score),
         finite_mae(score),
         r2(score, rules.min_r2),
-        golden_prices(challenger),
+        golden_prices(challenger.trained),
+        comes_back(challenger, holdout),
     ]
 }
 
@@ -69,6 +75,25 @@ fn golden_prices(challenger: &Predictor) -> Check {
     )
 }
 
+/// What is served is what was stored, so that must predict the same, bit for bit.
+fn comes_back(challenger: Challenger<'_>, holdout: &[Sample]) -> Check {
+    let name = "the stored artifact predicts the same";
+    let stored = match challenger.stored {
+        Ok(stored) => stored,
+        Err(why) => return check(name, false, why.to_owned()),
+    };
+    let differs = |sample: &&Sample| {
+        let price = |predictor: &Predictor| predictor.predict(&sample.diamond.into()).to_bits();
+        price(challenger.trained) != price(stored)
+    };
+    let different = holdout.iter().filter(differs).count();
+    let detail = match different {
+        0 => format!("on all {} samples", holdout.len()),
+        _ => format!("it differs on {different} of {} samples", holdout.len()),
+    };
+    check(name, different == 0, detail)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,8 +106,13 @@ mod tests {
     };
 
     fn failed(challenger: &Predictor, samples: usize, rules: &GateRules) -> Vec<String> {
-        let score = score(challenger, &fixture::samples(samples));
-        let checks = all(challenger, score.as_ref(), rules);
+        let samples = fixture::samples(samples);
+        let score = score(challenger, &samples);
+        let stored = Challenger {
+            trained: challenger,
+            stored: Ok(challenger),
+        };
+        let checks = all(stored, &samples, score.as_ref(), rules);
         checks
             .into_iter()
             .filter(|check| !check.passed)

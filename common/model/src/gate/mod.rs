@@ -11,6 +11,7 @@ use domain::{
 };
 
 use crate::{Predictor, score};
+use reason::Opponent;
 
 /// What a challenger must achieve.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,13 +23,24 @@ pub struct GateRules {
     pub min_r2: f64,
 }
 
+/// The new model.
+#[derive(Debug, Clone, Copy)]
+pub struct Challenger<'a> {
+    /// The model as it came from its learner.
+    pub trained: &'a Predictor,
+    /// The model as it came back from the object store; or why it did not.
+    pub stored: Result<&'a Predictor, &'a str>,
+}
+
 /// The model that serves now.
 #[derive(Debug, Clone, Copy)]
 pub struct Champion<'a> {
     /// Its version.
     pub version: ModelVersion,
-    /// The model.
-    pub predictor: &'a Predictor,
+    /// The model; or why its artifact cannot be used.
+    pub predictor: Result<&'a Predictor, &'a str>,
+    /// Whether an operator has frozen it.
+    pub frozen: bool,
 }
 
 /// A decision on a challenger that has no version yet.
@@ -69,39 +81,49 @@ impl Judgement {
 /// Scores challenger and champion on the same `holdout` and decides between them.
 ///
 /// The lower MAE wins, if it is lower by more than the rules ask for and every check passes;
-/// without a champion, the checks alone decide. The bootstrap interval of the difference is shown
-/// and decides nothing. A MAE that is not finite, or of no samples, is written as the largest
-/// number and never wins.
+/// without a champion, or with one whose artifact cannot be used, the checks alone decide. A frozen
+/// champion is never replaced; the reason says who would have won. The bootstrap interval of the
+/// difference is shown and decides nothing. A MAE that is not finite, or of no samples, is written
+/// as the largest number and never wins.
 #[must_use]
 pub fn judge(
-    challenger: &Predictor,
+    challenger: Challenger<'_>,
     champion: Option<Champion<'_>>,
     holdout: &[Sample],
     rules: &GateRules,
 ) -> Judgement {
-    let score = score(challenger, holdout);
-    let checks = checks::all(challenger, score.as_ref(), rules);
+    let score = score(challenger.trained, holdout);
+    let checks = checks::all(challenger, holdout, score.as_ref(), rules);
     let challenger_mae = mae(score.as_ref());
     let contender = champion.map(|champion| contender(champion, holdout));
-    let (promoted, reason) = reason::decide(
-        &checks,
-        challenger_mae,
-        contender.map(|contender| contender.mae),
-        rules,
-    );
+    let opponent = match (champion, contender) {
+        (Some(champion), Some(contender)) => match champion.predictor {
+            Ok(_) => Opponent::Champion(contender.mae),
+            Err(why) => Opponent::Unusable(why),
+        },
+        _ => Opponent::Nobody,
+    };
+    let mut decision = reason::decide(&checks, challenger_mae, opponent, rules);
+    if champion.is_some_and(|champion| champion.frozen) {
+        decision = decision.frozen();
+    }
+    let difference = champion
+        .and_then(|champion| bootstrap::difference(champion.predictor.ok()?, challenger.trained, holdout));
     Judgement {
-        promoted,
-        reason,
+        promoted: decision.promoted,
+        reason: decision.reason,
         challenger_mae,
         champion: contender,
-        difference: champion
-            .and_then(|champion| bootstrap::difference(champion.predictor, challenger, holdout)),
+        difference,
         checks,
     }
 }
 
 fn contender(champion: Champion<'_>, holdout: &[Sample]) -> Contender {
-    let score = score(champion.predictor, holdout);
+    let score = champion
+        .predictor
+        .ok()
+        .and_then(|predictor| score(predictor, holdout));
     Contender {
         version: champion.version,
         mae: mae(score.as_ref()),
@@ -126,12 +148,86 @@ mod tests {
     fn champion(predictor: &Predictor) -> Option<Champion<'_>> {
         Some(Champion {
             version: ModelVersion::FIRST,
-            predictor,
+            predictor: Ok(predictor),
+            frozen: false,
         })
     }
 
+    /// A challenger that came back from the store as it was.
+    fn stored(trained: &Predictor) -> Challenger<'_> {
+        Challenger {
+            trained,
+            stored: Ok(trained),
+        }
+    }
+
     fn verdict(challenger: &Predictor, champion: Option<Champion<'_>>, rules: &GateRules) -> Verdict {
-        judge(challenger, champion, &fixture::samples(200), rules).into_verdict(ModelVersion::FIRST.next())
+        let judgement = judge(stored(challenger), champion, &fixture::samples(200), rules);
+        judgement.into_verdict(ModelVersion::FIRST.next())
+    }
+
+    #[test]
+    fn a_frozen_champion_is_not_replaced_and_the_reason_says_who_would_have_won() {
+        let (better, worse) = (fixture::predictor(1.0), fixture::predictor(1.2));
+        let frozen = |predictor| {
+            champion(predictor).map(|champion| Champion {
+                frozen: true,
+                ..champion
+            })
+        };
+        let won = verdict(&better, frozen(&worse), &RULES);
+        assert!(!won.promoted);
+        assert!(
+            won.reason
+                .starts_with("the champion is frozen; otherwise this model would replace it: holdout MAE"),
+            "{}",
+            won.reason
+        );
+        let lost = verdict(&worse, frozen(&better), &RULES);
+        assert!(!lost.promoted);
+        assert!(
+            lost.reason.starts_with("the champion's holdout MAE"),
+            "{}",
+            lost.reason
+        );
+    }
+
+    #[test]
+    fn a_champion_whose_artifact_cannot_be_used_is_replaced_if_the_checks_pass() {
+        let good = fixture::predictor(1.0);
+        let damaged = Some(Champion {
+            version: ModelVersion::FIRST,
+            predictor: Err("its SHA-256 is wrong"),
+            frozen: false,
+        });
+        let judged = verdict(&good, damaged, &RULES);
+        assert!(judged.promoted, "{}", judged.reason);
+        assert!(
+            judged.reason.contains("its SHA-256 is wrong"),
+            "{}",
+            judged.reason
+        );
+        assert_eq!(judged.difference, None);
+        let strict = GateRules { min_r2: 0.5, ..RULES };
+        assert!(!verdict(&fixture::predictor(3.0), damaged, &strict).promoted);
+    }
+
+    #[test]
+    fn an_artifact_that_comes_back_otherwise_or_not_at_all_is_not_promoted() {
+        let (trained, other) = (fixture::predictor(1.0), fixture::predictor(1.000_000_1));
+        for (stored, told) in [
+            (Ok(&other), "200 of 200"),
+            (Err("it is missing"), "it is missing"),
+        ] {
+            let challenger = Challenger {
+                trained: &trained,
+                stored,
+            };
+            let judged =
+                judge(challenger, None, &fixture::samples(200), &RULES).into_verdict(ModelVersion::FIRST);
+            assert!(!judged.promoted);
+            assert!(judged.reason.contains(told), "{}", judged.reason);
+        }
     }
 
     #[test]
@@ -169,7 +265,7 @@ mod tests {
 
     #[test]
     fn an_empty_holdout_promotes_nobody() {
-        let judgement = judge(&fixture::predictor(1.0), None, &[], &RULES);
+        let judgement = judge(stored(&fixture::predictor(1.0)), None, &[], &RULES);
         let verdict = judgement.into_verdict(ModelVersion::FIRST);
         assert!(!verdict.promoted);
         assert!(

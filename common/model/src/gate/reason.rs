@@ -4,22 +4,60 @@ use domain::verdict::Check;
 
 use super::GateRules;
 
-/// Whether a challenger with these `checks` and this holdout MAE is promoted over a champion's
-/// (none where there is no champion), and why. Both in US dollars, on the same holdout.
+/// Who the challenger is up against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Opponent<'a> {
+    /// There is no champion yet.
+    Nobody,
+    /// The champion's artifact cannot be used, for this reason.
+    Unusable(&'a str),
+    /// A champion with this MAE, in US dollars.
+    Champion(f64),
+}
+
+/// Whether the challenger becomes champion, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub(super) promoted: bool,
+    pub(super) reason: String,
+}
+
+impl Decision {
+    /// What becomes of it where the champion is frozen.
+    pub(super) fn frozen(self) -> Self {
+        if !self.promoted {
+            return self;
+        }
+        let would = "the champion is frozen; otherwise this model would replace it";
+        Self {
+            promoted: false,
+            reason: format!("{would}: {}", self.reason),
+        }
+    }
+}
+
+/// Decides on a challenger with these `checks` and this holdout MAE, in US dollars, on the holdout that the
+/// opponent was scored on.
 pub(super) fn decide(
     checks: &[Check],
     challenger_mae: f64,
-    champion_mae: Option<f64>,
+    opponent: Opponent<'_>,
     rules: &GateRules,
-) -> (bool, String) {
+) -> Decision {
     let failed: Vec<&Check> = checks.iter().filter(|check| !check.passed).collect();
-    if !failed.is_empty() {
-        return (false, failure(&failed));
-    }
-    match champion_mae {
-        None => (true, format!("first model: holdout MAE {}", usd(challenger_mae))),
-        Some(champion_mae) => compare(challenger_mae, champion_mae, rules.min_gain.max(0.0)),
-    }
+    let (promoted, reason) = match opponent {
+        _ if !failed.is_empty() => (false, failure(&failed)),
+        Opponent::Nobody => (true, format!("first model: holdout MAE {}", usd(challenger_mae))),
+        Opponent::Unusable(why) => {
+            let mae = usd(challenger_mae);
+            (
+                true,
+                format!("holdout MAE {mae}, and the champion cannot be used: {why}"),
+            )
+        }
+        Opponent::Champion(mae) => compare(challenger_mae, mae, rules.min_gain.max(0.0)),
+    };
+    Decision { promoted, reason }
 }
 
 fn failure(failed: &[&Check]) -> String {
@@ -117,16 +155,17 @@ mod tests {
         #[case] promoted: bool,
         #[case] reason: &str,
     ) {
-        let decision = decide(
-            &[],
-            challenger,
-            champion,
-            &GateRules {
-                min_gain,
-                min_r2: 0.0,
-            },
-        );
-        assert_eq!(decision, (promoted, reason.to_owned()));
+        let rules = GateRules {
+            min_gain,
+            min_r2: 0.0,
+        };
+        let opponent = champion.map_or(Opponent::Nobody, Opponent::Champion);
+        let decision = decide(&[], challenger, opponent, &rules);
+        let expected = Decision {
+            promoted,
+            reason: reason.to_owned(),
+        };
+        assert_eq!(decision, expected);
     }
 
     #[test]
@@ -141,15 +180,12 @@ mod tests {
             check("b", true, "2"),
             check("c", false, "3"),
         ];
-        let decision = decide(
-            &checks,
-            1.0,
-            None,
-            &GateRules {
-                min_gain: 0.0,
-                min_r2: 0.0,
-            },
-        );
-        assert_eq!(decision, (false, "it fails the check: a (1), c (3)".to_owned()));
+        let rules = GateRules {
+            min_gain: 0.0,
+            min_r2: 0.0,
+        };
+        let decision = decide(&checks, 1.0, Opponent::Nobody, &rules);
+        assert_eq!(decision.reason, "it fails the check: a (1), c (3)");
+        assert!(!decision.promoted);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::error::Error;
 
-use domain::ModelKind;
-
+use super::xgboost::SpaceError;
 use crate::linear::LinearFault;
 
 /// Why training failed, told to the data scientist.
@@ -17,6 +16,12 @@ pub enum LearnError {
         /// How many there must be.
         needed: usize,
     },
+    /// Nothing to measure by.
+    #[error("no sample fell on the holdout side; add data")]
+    NoHoldout,
+    /// Whoever it worked for said so.
+    #[error("the training was cancelled")]
+    Cancelled,
     /// A quality does not vary.
     #[error(
         "every training sample has {quality} {grade}: its effect cannot be told; add samples of another {quality}"
@@ -48,9 +53,23 @@ pub enum LearnError {
         /// The feature.
         feature: &'static str,
     },
-    /// Nothing trains this kind yet.
-    #[error("there is no learner for {0} yet")]
-    NoLearner(ModelKind),
+    /// The trials of a search have nothing to fit on, or nothing to be compared on.
+    #[error(
+        "the {have} training samples are too few or too much alike to compare models on some of them; add other diamonds"
+    )]
+    OneSided {
+        /// How many there are.
+        have: usize,
+    },
+    /// No trial gave an error that is a number.
+    #[error("no trial gave a finite error; look for absurd values among the training samples")]
+    NoFiniteError,
+    /// XGBoost refused the samples.
+    #[error("XGBoost cannot fit these samples")]
+    Xgboost(#[source] Box<dyn Error + Send + Sync>),
+    /// The search broke down.
+    #[error("the search cannot go on")]
+    Search(#[source] Box<dyn Error + Send + Sync>),
     /// The solver gave up.
     #[error("least squares found no solution")]
     Solver(#[source] Box<dyn Error + Send + Sync>),
@@ -73,5 +92,17 @@ impl From<LinearFault> for LearnError {
             LinearFault::NotFinite(feature) => Self::NotFinite { feature },
             fault @ LinearFault::ReferenceHasEffect { .. } => Self::Solver(Box::new(fault)),
         }
+    }
+}
+
+impl From<xgboost_rs::XGBError> for LearnError {
+    fn from(error: xgboost_rs::XGBError) -> Self {
+        Self::Xgboost(Box::new(error))
+    }
+}
+
+impl From<SpaceError> for LearnError {
+    fn from(error: SpaceError) -> Self {
+        Self::Search(Box::new(error))
     }
 }

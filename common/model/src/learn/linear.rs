@@ -9,11 +9,12 @@ use ndarray::{Array1, Array2};
 use serde_json::json;
 
 use super::{
-    LearnError,
+    Fitted, LearnError,
     columns::{self, Column, Grades},
     rank::{self, Deficiency},
 };
 use crate::{
+    Predictor,
     estimate::PowerLaw,
     linear::{LinearForm, LinearModel, QualityForm},
     range::TrainedOn,
@@ -31,24 +32,26 @@ pub const MIN_SAMPLES: usize = 3 + Cut::ALL.len() + Color::ALL.len() + Clarity::
 /// follow from each other.
 pub fn fit(samples: &[Sample]) -> Result<LinearModel, LearnError> {
     LearnError::unless_enough(samples.len(), MIN_SAMPLES)?;
-    let mut form = blank(samples)?;
+    let form = blank(samples)?;
     let columns = columns(samples)?;
     let design = columns::design(samples, &columns);
     rank::check(&design).map_err(|deficiency| describe(&deficiency, &columns))?;
     let coefficients = least_squares(design, samples)?;
-    for (column, coefficient) in columns.iter().zip(coefficients) {
-        write(&mut form, *column, coefficient);
-    }
-    Ok(LinearModel::try_from(form)?)
+    filled(form, &columns, coefficients, samples)
 }
 
-/// What the learner does, for the model's history.
-pub(super) fn parameters() -> serde_json::Value {
-    json!({"target": "log price", "features": ["carat", "x", "cut", "color", "clarity"]})
+/// [`fit`], with what a run tells of it.
+pub(super) fn learn(samples: &[Sample]) -> Result<Fitted, LearnError> {
+    Ok(Fitted {
+        predictor: Predictor::Linear(fit(samples)?),
+        parameters: json!({"target": "log price", "features": ["carat", "x", "cut", "color", "clarity"]}),
+        trials: Vec::new(),
+        validation: None,
+    })
 }
 
 /// The model as far as it is known without the regression.
-fn blank(samples: &[Sample]) -> Result<LinearForm, LearnError> {
+pub(super) fn blank(samples: &[Sample]) -> Result<LinearForm, LearnError> {
     Ok(LinearForm {
         intercept: 0.0,
         carat: 0.0,
@@ -65,6 +68,7 @@ fn blank(samples: &[Sample]) -> Result<LinearForm, LearnError> {
             reference: Grades::of(samples)?.reference,
             effects: BTreeMap::new(),
         },
+        mean_terms: [0.0; 5],
         missing_x: PowerLaw::fit(samples, |sample| sample.diamond.x.get()),
         trained_on: trained_on(samples)?,
     })
@@ -78,7 +82,7 @@ fn trained_on(samples: &[Sample]) -> Result<TrainedOn, LearnError> {
     TrainedOn::over(samples).ok_or(none)
 }
 
-fn columns(samples: &[Sample]) -> Result<Vec<Column>, LearnError> {
+pub(super) fn columns(samples: &[Sample]) -> Result<Vec<Column>, LearnError> {
     let mut columns = vec![Column::Intercept, Column::Carat, Column::X];
     columns.extend(Grades::of(samples)?.others.into_iter().map(Column::Cut));
     columns.extend(Grades::of(samples)?.others.into_iter().map(Column::Color));
@@ -94,17 +98,38 @@ fn describe(deficiency: &Deficiency, columns: &[Column]) -> LearnError {
     }
 }
 
+/// What is regressed on.
+pub(super) fn log_prices(samples: &[Sample]) -> Array1<f64> {
+    samples.iter().map(|sample| sample.price.get().ln()).collect()
+}
+
 /// The coefficients of the columns of `design` (the intercept is one of them).
 fn least_squares(design: Array2<f64>, samples: &[Sample]) -> Result<Array1<f64>, LearnError> {
-    let log_prices = samples
-        .iter()
-        .map(|sample| sample.price.get().ln())
-        .collect::<Array1<f64>>();
     let regression = LinearRegression::new().with_intercept(false);
-    let fitted = regression.fit(&Dataset::new(design, log_prices));
+    let fitted = regression.fit(&Dataset::new(design, log_prices(samples)));
     fitted
         .map(|fitted| fitted.params().clone())
         .map_err(|error| LearnError::Solver(Box::new(error)))
+}
+
+/// The model whose `columns` have these coefficients, with what its terms are on average over `samples`.
+pub(super) fn filled(
+    mut form: LinearForm,
+    columns: &[Column],
+    coefficients: impl IntoIterator<Item = f64>,
+    samples: &[Sample],
+) -> Result<LinearModel, LearnError> {
+    for (column, coefficient) in columns.iter().zip(coefficients) {
+        write(&mut form, *column, coefficient);
+    }
+    let model = LinearModel::try_from(form.clone())?;
+    let mut sums = [0.0; 5];
+    for sample in samples {
+        let terms = model.terms(&sample.diamond.into());
+        sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+    }
+    let mean_terms = sums.map(|sum| sum / samples.len() as f64);
+    Ok(LinearModel::try_from(LinearForm { mean_terms, ..form })?)
 }
 
 fn write(form: &mut LinearForm, column: Column, coefficient: f64) {

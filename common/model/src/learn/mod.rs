@@ -1,96 +1,89 @@
 //! What trains models: samples in, an artifact out.
 
 mod columns;
+pub mod elastic_net;
 mod error;
 pub mod linear;
+mod make;
 mod rank;
+mod watch;
+pub mod xgboost;
 
-use domain::{ModelKind, Sample};
+use domain::{ModelKind, Sample, metrics::Validation, run::Trial};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{Artifact, Predictor};
+use crate::Predictor;
 pub use error::LearnError;
+pub use make::{Made, make};
+pub use watch::{Unwatched, Watch};
 
-/// How to train, whatever the kind.
+/// A kind of model with the settings of its training: what a run records, and what a repetition needs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Learner {
+    /// Least squares on the logarithm of the price; it has no settings.
+    Linear,
+    /// XGBoost with a search for its parameters.
+    Xgboost(xgboost::Settings),
+    /// Least squares on the logarithm of the price, the coefficients pulled towards 0.
+    ElasticNet(elastic_net::Settings),
+}
+
+/// What a learner may use, whatever it learns: nothing of this changes the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// What random choices start from; a kind that makes none ignores it.
-    pub seed: u64,
+pub struct Resources {
     /// With fewer training samples than this nothing is trained.
     pub min_rows: usize,
+    /// How many threads.
+    pub threads: usize,
 }
 
-/// What training gives.
+/// What a learner makes of training samples.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trained {
-    /// The model, byte-identical for the same samples in the same order and the same seed.
-    pub artifact: Artifact,
-    /// The learner's parameters, for the model's history.
-    pub parameters: serde_json::Value,
+pub(crate) struct Fitted {
+    /// The model.
+    pub(crate) predictor: Predictor,
+    /// The parameters that the learner came to, for the model's history.
+    pub(crate) parameters: Value,
+    /// Every trial of its search; none where it does not search.
+    pub(crate) trials: Vec<Trial>,
+    /// How the best trial did on the inner validation side; none where it does not search.
+    pub(crate) validation: Option<Validation>,
 }
 
-/// Trains a model of `kind` on `samples`, which must hold no sample of the holdout.
-///
-/// # Errors
-///
-/// Where the samples are too few or too much alike to learn from, in words that say what to add.
-pub fn train(kind: ModelKind, samples: &[Sample], settings: &Settings) -> Result<Trained, LearnError> {
-    LearnError::unless_enough(samples.len(), settings.min_rows)?;
-    let (predictor, parameters) = match kind {
-        ModelKind::Linear => (Predictor::Linear(linear::fit(samples)?), linear::parameters()),
-        ModelKind::Xgboost => return Err(LearnError::NoLearner(kind)),
-    };
-    Ok(Trained {
-        artifact: Artifact::new(predictor),
-        parameters,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixture;
-
-    const SETTINGS: Settings = Settings {
-        seed: 42,
-        min_rows: 50,
-    };
-
-    #[test]
-    fn the_same_samples_make_the_same_bytes() {
-        let train = || {
-            train(ModelKind::Linear, &fixture::samples(300), &SETTINGS)
-                .unwrap()
-                .artifact
-                .to_bytes()
-        };
-        assert_eq!(train(), train());
+impl Learner {
+    /// The kind that it trains.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        match self {
+            Self::Linear => ModelKind::Linear,
+            Self::Xgboost(_) => ModelKind::Xgboost,
+            Self::ElasticNet(_) => ModelKind::ElasticNet,
+        }
     }
 
-    #[test]
-    fn what_was_trained_can_be_loaded() {
-        let artifact = train(ModelKind::Linear, &fixture::samples(300), &SETTINGS)
-            .unwrap()
-            .artifact;
-        assert_eq!(Artifact::load(&artifact.to_bytes()).unwrap(), artifact);
+    /// The same with another number of trials; none where the kind does not search.
+    #[must_use]
+    pub fn with_trials(self, trials: u32) -> Option<Self> {
+        match self {
+            Self::Linear | Self::ElasticNet(_) => None,
+            Self::Xgboost(_) => Some(Self::Xgboost(xgboost::Settings { trials })),
+        }
     }
 
-    #[test]
-    fn an_artifact_is_written_as_it_was() {
-        let artifact = train(ModelKind::Linear, &fixture::samples(300), &SETTINGS)
-            .unwrap()
-            .artifact;
-        let json = serde_json::from_slice(&artifact.to_bytes()).unwrap();
-        insta::with_settings!({sort_maps => true}, {
-            insta::assert_json_snapshot!(fixture::rounded(json));
-        });
-    }
-
-    #[test]
-    fn fewer_samples_than_asked_for_are_counted() {
-        let error = train(ModelKind::Linear, &fixture::samples(49), &SETTINGS).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "too few training samples: there are 49 and at least 50 are needed; add data"
-        );
+    /// Fits on training samples; `seed` is what all random choices follow from.
+    fn fit(
+        &self,
+        training: &[Sample],
+        seed: u64,
+        resources: &Resources,
+        watch: &dyn Watch,
+    ) -> Result<Fitted, LearnError> {
+        match self {
+            Self::Linear => linear::learn(training),
+            Self::Xgboost(settings) => xgboost::learn(training, settings, seed, resources, watch),
+            Self::ElasticNet(settings) => elastic_net::learn(training, settings),
+        }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) struct LinearForm {
     pub(crate) color: QualityForm<Color>,
     pub(crate) clarity: QualityForm<Clarity>,
     pub(crate) missing_x: PowerLaw,
+    pub(crate) mean_terms: [f64; 5],
     pub(crate) trained_on: TrainedOn,
 }
 
@@ -56,6 +57,9 @@ impl TryFrom<LinearForm> for LinearModel {
             ("missing_x", form.missing_x.intercept),
             ("missing_x", form.missing_x.log_carat),
         ];
+        if form.mean_terms.iter().any(|term| !term.is_finite()) {
+            return Err(LinearFault::NotFinite("mean_terms"));
+        }
         if let Some((name, _)) = numbers.iter().find(|(_, number)| !number.is_finite()) {
             return Err(LinearFault::NotFinite(name));
         }
@@ -67,6 +71,7 @@ impl TryFrom<LinearForm> for LinearModel {
             color: form.color.try_into()?,
             clarity: form.clarity.try_into()?,
             missing_x: form.missing_x,
+            mean_terms: form.mean_terms,
             trained_on: form.trained_on,
         })
     }
@@ -82,6 +87,7 @@ impl From<LinearModel> for LinearForm {
             color: model.color.into(),
             clarity: model.clarity.into(),
             missing_x: model.missing_x,
+            mean_terms: model.mean_terms,
             trained_on: model.trained_on,
         }
     }

@@ -11,7 +11,11 @@ mod form;
 use domain::{Clarity, Color, Cut, Millimeters, PartialDiamond};
 use serde::{Deserialize, Serialize};
 
-use crate::{estimate::PowerLaw, range::TrainedOn};
+use crate::{
+    estimate::PowerLaw,
+    range::TrainedOn,
+    reasons::{self, Explanation},
+};
 use effects::GradeEffects;
 #[cfg(feature = "learners")]
 pub(crate) use form::LinearFault;
@@ -36,6 +40,8 @@ pub struct LinearModel {
     clarity: GradeEffects<Clarity>,
     /// Estimates x where it is not given.
     missing_x: PowerLaw,
+    /// What each of [`FEATURES`] adds to the logarithm of the price, on average over training.
+    mean_terms: [f64; 5],
     trained_on: TrainedOn,
 }
 
@@ -43,16 +49,36 @@ impl LinearModel {
     /// The price of `diamond`, in US dollars.
     #[must_use]
     pub fn predict(&self, diamond: &PartialDiamond) -> f64 {
+        self.terms(diamond)
+            .iter()
+            .fold(self.intercept, |sum, term| sum + term)
+            .exp()
+    }
+
+    /// What each of [`FEATURES`] adds to the logarithm of the price.
+    pub(crate) fn terms(&self, diamond: &PartialDiamond) -> [f64; 5] {
         let x = diamond
             .x
             .map_or_else(|| self.missing_x.estimate(diamond.carat), Millimeters::get);
-        let log_price = self.intercept
-            + self.carat * diamond.carat.get()
-            + self.x * x
-            + self.cut.effect(diamond.cut)
-            + self.color.effect(diamond.color)
-            + self.clarity.effect(diamond.clarity);
-        log_price.exp()
+        [
+            self.carat * diamond.carat.get(),
+            self.cut.effect(diamond.cut),
+            self.color.effect(diamond.color),
+            self.clarity.effect(diamond.clarity),
+            self.x * x,
+        ]
+    }
+
+    /// What the price of `diamond` is made of. The base is the price where every feature adds to the logarithm what it
+    /// added on average over training; a log-linear price is no sum of dollars, so the effects are Shapley values.
+    #[must_use]
+    pub fn explain(&self, diamond: &PartialDiamond) -> Option<Explanation> {
+        let base = (self.intercept + self.mean_terms.iter().sum::<f64>()).exp();
+        let terms = self.terms(diamond);
+        let factors: [f64; 5] = std::array::from_fn(|place| (terms[place] - self.mean_terms[place]).exp());
+        let effects = reasons::of_product(base, factors);
+        let effects: Vec<_> = FEATURES.into_iter().zip(effects).collect();
+        reasons::explanation(diamond, self.predict(diamond), base, &effects)
     }
 
     /// The names of the features in which `diamond` is unlike every training sample, among those
@@ -87,10 +113,10 @@ mod tests {
                 None => (form.missing_x.intercept + form.missing_x.log_carat * carat.ln()).exp(),
             };
             let effect = |effects: Option<&f64>| effects.copied().unwrap_or(0.0);
-            let log_price = form.intercept + form.carat * carat + form.x * x
+            let log_price = form.intercept + form.carat * carat
                 + effect(form.cut.effects.get(&diamond.cut))
                 + effect(form.color.effects.get(&diamond.color))
-                + effect(form.clarity.effects.get(&diamond.clarity));
+                + effect(form.clarity.effects.get(&diamond.clarity)) + form.x * x;
             prop_assert_eq!(model.predict(&diamond).to_bits(), log_price.exp().to_bits());
         }
     }

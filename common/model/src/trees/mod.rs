@@ -19,7 +19,12 @@ use domain::Sample;
 use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::{estimate::MissingMeasures, features, range::TrainedOn};
+use crate::{
+    estimate::MissingMeasures,
+    features,
+    range::TrainedOn,
+    reasons::{Explanation, explanation},
+};
 pub use fault::{ForestError, TreeFault};
 pub use forest::Forest;
 pub use shap::Contributions;
@@ -80,8 +85,11 @@ impl TreeModel {
 
     /// What the price of `diamond` is made of, estimated measures included.
     #[must_use]
-    pub fn contributions(&self, diamond: &PartialDiamond) -> Contributions {
-        self.forest.contributions(&self.row(diamond))
+    pub fn explain(&self, diamond: &PartialDiamond) -> Option<Explanation> {
+        let row = self.row(diamond);
+        let Contributions { base, effects } = self.forest.contributions(&row);
+        let effects: Vec<_> = features::NAMES.into_iter().zip(effects).collect();
+        explanation(diamond, f64::from(self.forest.predict(&row)), base, &effects)
     }
 
     /// The names of the features in which `diamond` is unlike every training sample. A missing

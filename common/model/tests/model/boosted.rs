@@ -1,11 +1,8 @@
 //! Samples, and boosters that XGBoost's own library trains on them.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::collections::HashMap;
 
-use domain::{
-    Carat, Clarity, Color, Cut, Diamond, Millimeters, Percent, Price, Sample,
-    row::{Column, RawRow, judge},
-};
+use domain::{Carat, Clarity, Color, Cut, Diamond, Millimeters, Percent, Price, Sample};
 use xgboost_rs::{Booster, DMatrix};
 
 /// A row of features as trees see it.
@@ -73,25 +70,6 @@ fn generate(random: &mut SplitMix64) -> Sample {
         },
         price: Price::try_from(log_price.exp().round()).unwrap(),
     }
-}
-
-/// The samples of the shared data set; none where it is absent.
-pub(crate) fn shared() -> Option<Vec<Sample>> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/diamonds.csv");
-    let Ok(csv) = fs::read(&file) else {
-        eprintln!("skipped: there is no {}", file.display());
-        return None;
-    };
-    let mut reader = csv::Reader::from_reader(csv.as_slice());
-    let header = reader.headers().unwrap().clone();
-    let places = Column::ALL.map(|column| header.iter().position(|name| name == column.name()).unwrap());
-    let sample = |record: csv::StringRecord| judge(&RawRow(places.map(|place| &record[place]))).ok();
-    Some(
-        reader
-            .records()
-            .filter_map(|record| sample(record.unwrap()))
-            .collect(),
-    )
 }
 
 pub(crate) fn row(diamond: &Diamond) -> Row {

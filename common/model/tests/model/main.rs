@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod boosted;
 #[cfg(test)]
+mod notebook;
+#[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod search;
+#[cfg(test)]
+mod stones;
 #[cfg(test)]
 mod trees;

@@ -2,14 +2,17 @@
 
 use domain::{PartialDiamond, Sample};
 use model::{
-    Artifact, Predictor,
+    Artifact, Predictor, Ranges,
     trees::{Forest, TreeModel},
 };
 use rstest::rstest;
 use serde_json::Value;
 use xgboost_rs::Booster;
 
-use crate::boosted::{self, Recipe, Row};
+use crate::{
+    boosted::{self, Recipe, Row},
+    notebook,
+};
 
 const SMALL: Recipe = Recipe {
     trees: 60,
@@ -105,7 +108,9 @@ fn a_missing_value_goes_where_training_sent_it() {
 
 #[test]
 fn every_price_of_the_shared_data_is_that_of_xgboost_bit_for_bit() {
-    let Some(samples) = boosted::shared() else { return };
+    let Some(samples) = notebook::samples() else {
+        return;
+    };
     let rows = boosted::rows(&samples);
     let recipe = Recipe { trees: 750, ..SMALL };
     let booster = boosted::train(&rows, &samples, recipe);
@@ -134,11 +139,17 @@ fn model(samples: &[Sample]) -> (Booster, TreeModel) {
     (booster, model)
 }
 
+fn artifact(model: TreeModel, calibration: &[Sample]) -> Artifact {
+    let predictor = Predictor::Xgboost(model);
+    let ranges = Ranges::calibrate(&predictor, calibration);
+    Artifact::new(predictor, ranges)
+}
+
 #[test]
 fn an_artifact_of_trees_comes_back_from_its_bytes_and_holds_xgboosts_own() {
     let samples = boosted::generated(800, 5);
     let (booster, model) = model(&samples);
-    let artifact = Artifact::new(Predictor::Xgboost(model));
+    let artifact = artifact(model, &samples);
     let bytes = artifact.to_bytes();
     let loaded = Artifact::load(&bytes).unwrap();
     assert_eq!(loaded, artifact);
@@ -151,8 +162,9 @@ fn an_artifact_of_trees_comes_back_from_its_bytes_and_holds_xgboosts_own() {
 
 #[test]
 fn a_threshold_or_a_leaf_that_was_changed_is_noticed() {
-    let (_, model) = model(&boosted::generated(800, 5));
-    let text = String::from_utf8(Artifact::new(Predictor::Xgboost(model)).to_bytes()).unwrap();
+    let samples = boosted::generated(800, 5);
+    let (_, model) = model(&samples);
+    let text = String::from_utf8(artifact(model, &samples).to_bytes()).unwrap();
     let changed = text.replacen(r#""base_score":"#, r#""base_score":"1E0","_":"#, 1);
     assert_ne!(changed, text);
     let error = Artifact::load(changed.as_bytes()).unwrap_err();

@@ -26,11 +26,27 @@ pub(super) fn check(config: &Config) -> Check {
     )?;
     within("ingest.max_file_bytes", config.ingest.max_file_bytes, 1..=1 << 40)?;
     within("ingest.max_psi", config.ingest.max_psi, 0.0..=f64::MAX)?;
-    within("trainer.max_attempts", config.trainer.max_attempts, 1..=1000)?;
+    within("trainer.max_failures", config.trainer.max_failures, 1..=1000)?;
+    within("trainer.threads", config.trainer.threads, 0..=1024)?;
     within("trainer.min_rows", config.trainer.min_rows, 1..=u64::MAX)?;
     kinds(&config.training.kinds)?;
     // The seed becomes a `bigint` in Postgres.
     within("training.seed", config.training.seed, 0..=i64::MAX as u64)?;
+    within(
+        "training.xgboost.trials",
+        config.training.xgboost.trials,
+        1..=10_000,
+    )?;
+    within(
+        "training.elastic_net.penalty",
+        config.training.elastic_net.penalty,
+        0.0..=f64::MAX,
+    )?;
+    within(
+        "training.elastic_net.l1_ratio",
+        config.training.elastic_net.l1_ratio,
+        0.0..=1.0,
+    )?;
     within("promotion.min_gain", config.promotion.min_gain, 0.0..=f64::MAX)?;
     within("promotion.min_r2", config.promotion.min_r2, f64::MIN..=1.0)?;
     within(
@@ -38,6 +54,16 @@ pub(super) fn check(config: &Config) -> Check {
         config.api.body_limit_bytes,
         1024..=1024 * 1024 * 1024,
     )?;
+    within("api.max_connections", config.api.max_connections, 16..=1_000_000)?;
+    within("api.max_streams", config.api.max_streams, 1..=1_000_000)?;
+    origins("api.cors_origins", &config.api.cors_origins)?;
+    within(
+        "traffic.spool_max_bytes",
+        config.traffic.spool_max_bytes,
+        1 << 16..=1 << 50,
+    )?;
+    within("traffic.max_requests", config.traffic.max_requests, 1..=1_000_000)?;
+    within("traffic.max_bytes", config.traffic.max_bytes, 1 << 20..=1 << 42)?;
     directives("telemetry.log", &config.telemetry.log)
 }
 
@@ -77,6 +103,18 @@ fn kinds(kinds: &[String]) -> Check {
         0 => wrong("it names no model kind".to_owned()),
         distinct if distinct < kinds.len() => wrong("it names a model kind twice".to_owned()),
         _ => Ok(()),
+    }
+}
+
+/// An origin is what a browser sends as such: scheme, host and port, and nothing after them.
+fn origins(name: &str, origins: &[String]) -> Check {
+    let is_origin = |text: &str| Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text);
+    match origins.iter().find(|origin| *origin != "*" && !is_origin(origin)) {
+        None => Ok(()),
+        Some(origin) => {
+            let reason = format!("{origin:?} is no origin such as https://shop.example, nor *");
+            Err(SettingError::wrong(name, reason))
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The settings as data; the documentation of each is in `config/default.toml`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::values::{absolute_path, comma_separated, milliseconds, store_url};
+use super::values::{absolute_path, comma_separated, milliseconds, number_or_zero, store_url};
 
 /// All settings of all services; each service uses its own sections and the shared ones.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub promotion: Promotion,
     /// The REST API.
     pub api: Api,
+    /// The record of requests and responses.
+    pub traffic: Traffic,
     /// The outbox relay.
     pub relay: Relay,
     /// Stopping.
@@ -110,8 +112,10 @@ pub struct Trainer {
     /// How long a run belongs to a silent trainer (`lease_ms`).
     #[serde(rename = "lease_ms", deserialize_with = "milliseconds")]
     pub lease: Duration,
-    /// Tries of one run before it is given up.
-    pub max_attempts: u32,
+    /// Failures of one run with which it is given up.
+    pub max_failures: u32,
+    /// Threads of a search; 0 for one per processor.
+    pub threads: usize,
     /// How often missing runs are looked for (`sweep_interval_ms`).
     #[serde(rename = "sweep_interval_ms", deserialize_with = "milliseconds")]
     pub sweep_interval: Duration,
@@ -128,6 +132,31 @@ pub struct Training {
     pub kinds: Vec<String>,
     /// The seed of every run.
     pub seed: u64,
+    /// The kind `xgboost`.
+    pub xgboost: Xgboost,
+    /// The kind `elastic_net`.
+    pub elastic_net: ElasticNet,
+}
+
+/// The kind `xgboost`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Xgboost {
+    /// Sets of parameters that its search tries.
+    pub trials: u32,
+    /// When its search stops although trials are left (`time_limit_ms`).
+    #[serde(rename = "time_limit_ms", deserialize_with = "milliseconds")]
+    pub time_limit: Duration,
+}
+
+/// The kind `elastic_net`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ElasticNet {
+    /// How strongly coefficients are pulled towards 0.
+    pub penalty: f64,
+    /// The share of the pull that makes them 0 altogether, 0 to 1.
+    pub l1_ratio: f64,
 }
 
 /// When a challenger becomes champion.
@@ -151,6 +180,62 @@ pub struct Api {
     /// How often the champion is looked up in Postgres (`reconcile_interval_ms`).
     #[serde(rename = "reconcile_interval_ms", deserialize_with = "milliseconds")]
     pub reconcile_interval: Duration,
+    /// The folder of what it takes to start without servers, absolute.
+    #[serde(deserialize_with = "absolute_path")]
+    pub cache: PathBuf,
+    /// Whether clients' routes need a key too.
+    pub require_key: bool,
+    /// How often keys are read anew (`keys_interval_ms`).
+    #[serde(rename = "keys_interval_ms", deserialize_with = "milliseconds")]
+    pub keys_interval: Duration,
+    /// Requests a second with one key; none for any number (`key_rate`).
+    #[serde(deserialize_with = "number_or_zero")]
+    pub key_rate: Option<NonZeroU32>,
+    /// Requests a second from one address; none for any number (`address_rate`).
+    #[serde(deserialize_with = "number_or_zero")]
+    pub address_rate: Option<NonZeroU32>,
+    /// Whether this machine's own addresses have that limit too.
+    pub limit_loopback: bool,
+    /// The origins whose pages may call; `*` for all.
+    #[serde(deserialize_with = "comma_separated")]
+    pub cors_origins: Vec<String>,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Event streams at a time.
+    pub max_streams: usize,
+    /// For a request's head (`header_timeout_ms`).
+    #[serde(rename = "header_timeout_ms", deserialize_with = "milliseconds")]
+    pub header_timeout: Duration,
+    /// For a request's body (`body_timeout_ms`).
+    #[serde(rename = "body_timeout_ms", deserialize_with = "milliseconds")]
+    pub body_timeout: Duration,
+    /// For an answer to be made (`request_timeout_ms`).
+    #[serde(rename = "request_timeout_ms", deserialize_with = "milliseconds")]
+    pub request_timeout: Duration,
+    /// Without a client taking anything of an answer (`write_timeout_ms`).
+    #[serde(rename = "write_timeout_ms", deserialize_with = "milliseconds")]
+    pub write_timeout: Duration,
+}
+
+/// The record of requests and responses.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traffic {
+    /// The folder of spools, absolute.
+    #[serde(deserialize_with = "absolute_path")]
+    pub spool: PathBuf,
+    /// What one process's spool may hold, in bytes.
+    pub spool_max_bytes: u64,
+    /// How long Postgres may take to commit before records go to the spool (`commit_timeout_ms`).
+    #[serde(rename = "commit_timeout_ms", deserialize_with = "milliseconds")]
+    pub commit_timeout: Duration,
+    /// The most requests in hand.
+    pub max_requests: usize,
+    /// The most bytes of their large bodies.
+    pub max_bytes: u64,
+    /// How long excess waits before it is turned away (`wait_ms`).
+    #[serde(rename = "wait_ms", deserialize_with = "milliseconds")]
+    pub wait: Duration,
 }
 
 /// The outbox relay.

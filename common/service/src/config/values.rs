@@ -1,6 +1,7 @@
 //! How single values are read.
 
 use std::{
+    num::NonZeroU32,
     path::{Path, PathBuf, absolute},
     time::Duration,
 };
@@ -33,6 +34,13 @@ pub(super) fn comma_separated<'de, D: Deserializer<'de>>(deserializer: D) -> Res
         ListOrText::List(list) => list,
         ListOrText::Text(text) => text.split(',').map(|item| item.trim().to_owned()).collect(),
     })
+}
+
+/// A number, or 0 for none.
+pub(super) fn number_or_zero<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<NonZeroU32>, D::Error> {
+    u32::deserialize(deserializer).map(NonZeroU32::new)
 }
 
 /// A path, absolute from here on: what the log says of it must mean the same everywhere.

@@ -11,6 +11,7 @@ pub struct Model {
     pub promoted_at: ChronoDateTimeUtc,
     pub promoted_by: String,
     pub reason: String,
+    pub action: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -19,6 +19,8 @@ pub struct Model {
     pub request_body: Vec<u8>,
     pub response_body: Vec<u8>,
     pub key_id: Option<Uuid>,
+    pub request_digest: Option<Vec<u8>>,
+    pub response_digest: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

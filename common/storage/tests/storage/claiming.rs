@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use domain::{DatasetVersion, ModelKind, run::RunStatus};
-use storage::run_claim::Claim;
+use serde_json::json;
+use storage::runs::claim::Claim;
 
 use crate::support::{accept, claimed, finish, now, over_registry, terms};
 
@@ -53,18 +54,83 @@ async fn a_live_lease_is_waited_for_and_one_that_is_over_is_taken_over() -> Resu
 }
 
 #[tokio::test]
-async fn attempts_that_never_end_are_given_up_at_the_limit() -> Result<()> {
+async fn a_run_whose_trainers_always_fall_silent_is_given_up() -> Result<()> {
     over_registry(|registry, _| async move {
         accept(&registry, "a.csv").await?;
         let run = claimed(&registry, OVER).await?.run_id;
-        claimed(&registry, OVER).await?;
+        for _ in 0..10 {
+            claimed(&registry, OVER).await?;
+        }
         assert_eq!(
             registry.claim_run(ModelKind::Linear, &terms(OVER), now()).await?,
             Claim::NothingToDo
         );
         let run = registry.run(run).await?.unwrap();
         assert_eq!(run.status, RunStatus::Failed);
-        assert!(run.error.unwrap().contains("2 attempts"));
+        let error = run.error.unwrap();
+        assert!(error.contains("fell silent 11 times"), "{error}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn failures_are_counted_and_work_that_is_put_back_is_not() -> Result<()> {
+    over_registry(|registry, _| async move {
+        accept(&registry, "a.csv").await?;
+        let first = claimed(&registry, LONG).await?;
+        assert!(registry.put_back_run(&first, &["put back".to_owned()]).await?);
+        let second = claimed(&registry, LONG).await?;
+        assert_eq!(
+            (second.run_id, second.attempt, second.failures),
+            (first.run_id, 2, 0)
+        );
+        assert!(registry.requeue_run(&second, "no luck", &[]).await?);
+        let third = claimed(&registry, LONG).await?;
+        assert_eq!((third.attempt, third.failures), (3, 1));
+        let run = registry.run(first.run_id).await?.unwrap();
+        assert_eq!((run.failures, run.crashes, run.attempts), (1, 0, 3));
+        assert!(
+            !registry.put_back_run(&first, &[]).await?,
+            "it is the third's by now"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_run_goes_on_with_the_settings_it_was_begun_with() -> Result<()> {
+    over_registry(|registry, _| async move {
+        accept(&registry, "a.csv").await?;
+        let begun = claimed(&registry, OVER).await?;
+        let mut others = terms(LONG);
+        (others.seed, others.settings) = (7, json!({"kind": "other"}));
+        let Claim::Claimed(resumed) = registry.claim_run(ModelKind::Linear, &others, now()).await? else {
+            panic!("it was not claimed");
+        };
+        assert_eq!((resumed.run_id, resumed.seed), (begun.run_id, 42));
+        assert_eq!(resumed.settings, json!({"kind": "linear"}));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_run_on_demand_that_was_put_back_is_gone_on_with_by_whoever_serves() -> Result<()> {
+    over_registry(|registry, raw| async move {
+        accept(&registry, "a.csv").await?;
+        let automatic = claimed(&registry, LONG).await?;
+        finish(&registry, &automatic, None).await?;
+        let version = DatasetVersion::FIRST;
+        let asked = registry
+            .open_run(ModelKind::Linear, version, &terms(LONG), now())
+            .await?;
+        assert!(registry.put_back_run(&asked, &[]).await?);
+        let resumed = claimed(&registry, LONG).await?;
+        assert_eq!((resumed.run_id, resumed.attempt), (asked.run_id, 2));
+        let on_demand = "SELECT count(*) FROM training_runs WHERE NOT automatic";
+        assert_eq!(raw.number(on_demand).await?, 1);
         Ok(())
     })
     .await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use domain::{ModelVersion, PromotionNumber, run::RunStatus};
-use storage::run_finish::Finish;
+use storage::runs::finish::Finish;
 
 use crate::support::{accept, claimed, finish, now, over_registry};
 

@@ -5,5 +5,7 @@ mod finishing;
 mod intake;
 mod keys;
 mod outbox;
+mod progress;
+mod promoting;
 mod retention;
 mod support;

@@ -10,15 +10,17 @@ use domain::{
     metrics::{Errors, Metrics, Score},
     model::ArtifactRef,
     profile::Distribution,
+    run::Trial,
     verdict::{Contender, Verdict},
 };
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use storage::{
     Database, DatabaseSettings, StorageError,
     intake::{Acceptance, Kept},
-    run_claim::{Claim, ClaimTerms, Lease},
-    run_finish::{Finish, Trained},
+    promotions::Reign,
+    runs::claim::{Claim, ClaimTerms, Lease},
+    runs::finish::{Finish, Trained},
 };
 use testkit::TestDatabase;
 
@@ -104,8 +106,8 @@ pub fn terms(lease: Duration) -> ClaimTerms {
     ClaimTerms {
         worker: "test".to_owned(),
         lease,
-        max_attempts: 2,
         seed: 42,
+        settings: json!({"kind": "linear"}),
     }
 }
 
@@ -122,6 +124,15 @@ pub async fn claimed(registry: &Database, lease: Duration) -> Result<Lease> {
 
 /// Finishes a run with a promoted model, judged against that promotion.
 pub async fn finish(registry: &Database, lease: &Lease, against: Option<PromotionNumber>) -> Result<Finish> {
+    let reign = Reign {
+        promotion: against,
+        frozen: false,
+    };
+    finish_under(registry, lease, reign).await
+}
+
+/// Finishes a run with a promoted model, judged under that reign.
+pub async fn finish_under(registry: &Database, lease: &Lease, judged_against: Reign) -> Result<Finish> {
     let errors = Errors {
         mae: 1.0,
         rmse: 1.0,
@@ -134,7 +145,11 @@ pub async fn finish(registry: &Database, lease: &Lease, against: Option<Promotio
     };
     let metrics = Metrics {
         holdout: score.clone(),
+        validation: None,
         train: score,
+        coverage: None,
+        masked: None,
+        fit: Vec::new(),
     };
     let trained = Trained {
         artifact: ArtifactRef {
@@ -144,10 +159,23 @@ pub async fn finish(registry: &Database, lease: &Lease, against: Option<Promotio
         parameters: &Value::Null,
         metrics: &metrics,
         code_version: "test",
+        trials: &[trial(1), trial(2)],
         log: &["trained\0".to_owned()],
-        judged_against: against,
+        judged_against,
     };
     Ok(registry.finish_run(lease, &trained, promoted, now()).await?)
+}
+
+/// A trial of this number.
+pub fn trial(number: u32) -> Trial {
+    Trial {
+        number,
+        parameters: json!({"max_depth": number}),
+        mae: 300.0 + f64::from(number),
+        rounds: 100,
+        pruned: number.is_multiple_of(2),
+        duration_ms: 1.5,
+    }
 }
 
 fn promoted(version: ModelVersion) -> Verdict {

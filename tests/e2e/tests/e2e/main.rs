@@ -5,4 +5,7 @@ mod data;
 mod intake;
 mod keys;
 mod path;
+mod rest;
+mod traffic;
+mod training;
 mod versions;

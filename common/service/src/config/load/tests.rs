@@ -34,7 +34,7 @@ fn the_two_urls_are_all_that_has_to_be_set() {
     let config = with(&[]).unwrap();
     assert_eq!(config.postgres.url.expose_secret(), URLS[0].1);
     assert_eq!(config.postgres.max_connections, 10);
-    assert_eq!(config.training.kinds, ["linear"]);
+    assert_eq!(config.training.kinds, ["linear", "elastic_net", "xgboost"]);
     assert_eq!(config.trainer.lease, Duration::from_secs(30));
     assert_eq!(config.api.listen.port(), 8080);
     assert_eq!(config.telemetry.format, LogFormat::Auto);
@@ -89,7 +89,7 @@ fn a_store_url_is_taken_as_it_is() {
 }
 
 /// Variable, value, the setting's name and a part of the reason.
-const WRONG: [(&str, &str, &str, &str); 13] = [
+const WRONG: [(&str, &str, &str, &str); 16] = [
     ("LAPIDARY__TRAINER__LEASE_MS", "soon", "trainer.lease_ms", "soon"),
     (
         "LAPIDARY__TRAINER__LEASE_MS",
@@ -148,6 +148,19 @@ const WRONG: [(&str, &str, &str, &str); 13] = [
         "loudest",
     ),
     ("LAPIDARY__STORE__URL", "s3://[", "store.url", "no URL"),
+    (
+        "LAPIDARY__API__CORS_ORIGINS",
+        "https://shop.example/",
+        "api.cors_origins",
+        "no origin",
+    ),
+    ("LAPIDARY__API__KEY_RATE", "-1", "api.key_rate", "expected"),
+    (
+        "LAPIDARY__API__MAX_CONNECTIONS",
+        "1",
+        "api.max_connections",
+        "within 16",
+    ),
 ];
 
 #[test]

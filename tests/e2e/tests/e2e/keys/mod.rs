@@ -13,6 +13,7 @@ use tokio::process::Command;
 
 use crate::data::get;
 
+const NO_RUN: &str = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88";
 const NO_FILE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Runs `api keys …`.
@@ -50,7 +51,10 @@ async fn operator_routes(url: &str) -> Result<Vec<(Method, String)>> {
     for (path, operations) in document["paths"].as_object().context("no paths")? {
         for (method, operation) in operations.as_object().context("no operations")? {
             if operation["security"] == json!([{"operator_key": []}]) {
-                let path = path.replace("{sha256}", NO_FILE);
+                let path = path
+                    .replace("{sha256}", NO_FILE)
+                    .replace("{version}", "9")
+                    .replace("{id}", NO_RUN);
                 routes.push((method.to_uppercase().parse()?, format!("{url}{path}")));
             }
         }
@@ -98,7 +102,7 @@ async fn operators_routes_are_closed_to_everybody_else() -> Result<()> {
         keys(&world, &["revoke", "gone"], &[]).await?;
         let wrong = format!("lap_op_{}", "0".repeat(48));
         let routes = operator_routes(&api.url).await?;
-        assert_eq!(routes.len(), 3, "{routes:?}");
+        assert_eq!(routes.len(), 11, "{routes:?}");
         for (method, route) in &routes {
             let call = || {
                 let request = Client::new().request(method.clone(), route);
@@ -116,7 +120,8 @@ async fn operators_routes_are_closed_to_everybody_else() -> Result<()> {
                 assert_eq!(status(call().bearer_auth(key)).await?, 401, "{route}");
             }
             assert_eq!(status(call().bearer_auth(&client)).await?, 403, "{route}");
-            assert_eq!(status(call().bearer_auth(&operator)).await?, 404, "{route}");
+            let open = status(call().bearer_auth(&operator)).await?;
+            assert!(![401, 403].contains(&open), "{route}: {open}");
         }
         Ok(())
     })
@@ -147,7 +152,7 @@ async fn a_key_is_on_record_by_its_id_and_refused_as_soon_as_it_is_revoked() -> 
             records,
             [
                 json!({"status": 404, "name": "anna"}),
-                json!({"status": 401, "name": null})
+                json!({"status": 401, "name": "anna"})
             ]
         );
         Ok(())

@@ -1,0 +1,122 @@
+//! Who calls, whether they may, and how much.
+//!
+//! The layer finds the caller of every request: by a key that came with it, else by address. A key is looked up in
+//! memory ([`keyring`]), and in the registry when it is not there; a handler that takes an [`Operator`] asks the
+//! registry always. Callers of either sort have a rate each ([`rates`]).
+
+mod keyring;
+mod operator;
+mod rates;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use domain::{Sha256, key::ApiKey};
+
+pub(crate) use keyring::Keyring;
+pub(crate) use operator::Operator;
+pub(crate) use rates::{Rate, Rates};
+
+use crate::{problem::Problem, record::KeyUsed, service::App};
+
+/// What a request has to come with.
+const WHAT_TO_SEND: &str = "send a key, as the header `Authorization: Bearer KEY`";
+/// Everything below asks for a key, where keys are required.
+const CLOSED: &str = "/v1/";
+
+/// Lets a request pass when its caller may call, and has not called too often.
+pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if !path.starts_with(CLOSED) {
+        return next.run(request).await;
+    }
+    let text = bearer(request.headers());
+    let known = text.and_then(|text| app.keyring.find(Sha256::of(text)));
+    let rate = match &known {
+        Some(key) => app.rates.of_key(key.id),
+        None => app.rates.of_address(address(&request)),
+    };
+    if let Rate::Exceeded(exceeded) = rate {
+        return exceeded.refused();
+    }
+    let caller = match (known, text) {
+        (Some(key), _) => Ok(Some(key)),
+        (None, Some(text)) => asked(&app, Sha256::of(text)).await,
+        (None, None) if app.require_key => Err(unknown("this needs a key", WHAT_TO_SEND)),
+        (None, None) => Ok(None),
+    };
+    let mut response = match caller {
+        Ok(key) => {
+            if let (Some(key), Some(used)) = (key, request.extensions().get::<KeyUsed>()) {
+                used.set(key.id);
+            }
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    };
+    rate.tell(response.headers_mut());
+    response
+}
+
+/// A key that is not in memory: new, wrong, or revoked.
+async fn asked(app: &App, hash: Sha256) -> Result<Option<ApiKey>, Problem> {
+    let registry = match app.registry() {
+        Ok(registry) => registry.working_key(hash).await.map_err(Problem::from),
+        Err(away) => Err(away),
+    };
+    match registry {
+        Ok(Some(key)) => {
+            app.keyring.add(hash, key.clone());
+            Ok(Some(key))
+        }
+        Ok(None) => Err(unknown(
+            "this key does not work: it is wrong, or was revoked",
+            WHAT_TO_SEND,
+        )),
+        // Where no key is needed, one that cannot be looked up does no harm.
+        Err(_) if !app.require_key => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+fn unknown(why: &str, what_to_send: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, format!("{why}; {what_to_send}"))
+}
+
+/// Where a request came from.
+fn address(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+}
+
+/// The key's text: <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>; the scheme in any case.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, text) = value.split_at_checked(b"Bearer ".len())?;
+    let text = text.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"Bearer ") && !text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_comes_as_a_bearer_token_and_in_no_other_way() {
+        let read = |value: &str| {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            bearer(&headers).map(<[u8]>::to_vec)
+        };
+        assert_eq!(read("Bearer abc"), Some(b"abc".to_vec()));
+        assert_eq!(read("bearer  abc"), Some(b"abc".to_vec()));
+        for wrong in ["", "Bearer", "Bearer ", "abc", "Basic YWJjOmRlZg=="] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+}

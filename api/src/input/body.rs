@@ -1,0 +1,141 @@
+//! JSON bodies of requests.
+
+use axum::{
+    extract::{FromRequest, Request},
+    http::{HeaderMap, StatusCode, header},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError};
+
+use super::{
+    Faults, FromJson, Place,
+    json::{self, NotJson},
+};
+use crate::{problem::Problem, server::BodyFault};
+
+/// The body, read; its faults are a problem.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+/// A body that says that it is JSON, not read yet.
+pub(crate) struct JsonText(Bytes);
+
+impl JsonText {
+    /// A body that was received before.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads it, whole or with all its faults.
+    pub(crate) fn read<T: FromJson>(&self) -> Result<T, Problem> {
+        let json = json::parse(&self.0).map_err(|fault| not_json(&fault))?;
+        let mut faults = Faults::default();
+        let read = T::from_json(&json, &Place::Root, &mut faults);
+        faults.check()?;
+        // Without a fault there is a value.
+        read.ok_or_else(Problem::broken)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonText {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        check_type(request.headers())?;
+        // How large it may be was seen to when it was read for the record.
+        let body = request.into_body().collect().await;
+        let body = body.map_err(|error| body_fault(error.into(), usize::MAX))?;
+        Ok(Self(body.to_bytes()))
+    }
+}
+
+impl<T: FromJson, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        JsonText::from_request(request, state).await?.read().map(Self)
+    }
+}
+
+/// Why a body that may be `limit` bytes long was not read.
+pub(crate) fn body_fault(error: Box<dyn std::error::Error + Send + Sync>, limit: usize) -> Problem {
+    if error.is::<LengthLimitError>() {
+        let detail = format!("the body is larger than {limit} bytes; send less at a time");
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
+    }
+    match fault_in(error.as_ref()) {
+        Some(BodyFault::Slow) => Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not arrive in time; send it at once, or less of it",
+        ),
+        Some(BodyFault::Broken) | None => {
+            Problem::new(StatusCode::BAD_REQUEST, "the body did not arrive whole")
+        }
+    }
+}
+
+fn fault_in(error: &(dyn std::error::Error + 'static)) -> Option<BodyFault> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(fault) = error.downcast_ref() {
+            return Some(*fault);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let unsupported = |detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let essence = text(header::CONTENT_TYPE).and_then(|value| value.split(';').next());
+    if !essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json")) {
+        return unsupported("send the body as JSON, with the header content-type: application/json");
+    }
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return unsupported("send the body as it is, without a content-encoding");
+    }
+    Ok(())
+}
+
+fn not_json(fault: &NotJson) -> Problem {
+    let status = match fault {
+        NotJson::Malformed { .. } => StatusCode::BAD_REQUEST,
+        NotJson::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
+    };
+    Problem::new(status, fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn json_is_asked_for_by_name_whatever_its_parameters() {
+        let check = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(value))]);
+            check_type(&headers).is_ok()
+        };
+        assert!(check("application/json"));
+        assert!(check("Application/JSON; charset=utf-8"));
+        for wrong in [
+            "application/jsonp",
+            "text/plain",
+            "",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(!check(wrong), "{wrong:?}");
+        }
+        assert!(check_type(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_packed_body_is_refused_by_name() {
+        let headers = HeaderMap::from_iter([
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (header::CONTENT_ENCODING, HeaderValue::from_static("gzip")),
+        ]);
+        assert!(check_type(&headers).is_err());
+    }
+}

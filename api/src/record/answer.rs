@@ -1,0 +1,201 @@
+//! One request, from its head to its recorded answer.
+
+use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
+
+use axum::{
+    body::{Body, HttpBody as _},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, StatusCode, header, response::Parts},
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use domain::traffic::{BodyDigest, RecordedBody, TrafficRecord};
+use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, Limited};
+use tower::{Service, ServiceExt as _};
+use uuid::Uuid;
+
+use super::{
+    AnsweredBy, BodyTold, KeyUsed, RequestId,
+    admission::Entry,
+    capture::{draft, new_id},
+    redact::redacted,
+};
+use crate::{input::body_fault, problem::Problem, service::App};
+
+/// Lets a request through that leaves no record.
+pub(super) async fn pass<S>(app: App, inner: S, request: Request) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    let id = new_id(app.clock.now());
+    let Ok(response) = inner.oneshot(request).await;
+    named(response, id)
+}
+
+/// Answers a request and records it; what cannot be recorded is not answered.
+pub(super) async fn answer<S>(app: App, inner: S, mut request: Request) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    let (started, at) = (Instant::now(), app.clock.now());
+    let id = new_id(at);
+    if app.recorder.is_closed() {
+        return refusal(&app, id);
+    }
+    let record = draft(&request, id, at);
+    match app
+        .recorder
+        .admission
+        .enter(most_bytes(&request, app.body_limit_bytes))
+        .await
+    {
+        Entry::Admitted(_room) => {
+            let key_used = KeyUsed::default();
+            request.extensions_mut().insert(RequestId(id));
+            request.extensions_mut().insert(key_used.clone());
+            let (request_body, response) = handle(inner, request, app.body_limit_bytes).await;
+            if is_event_stream(response.headers()) {
+                return named(response, id);
+            }
+            let record = TrafficRecord {
+                key_id: key_used.get(),
+                request_body: RecordedBody::whole(request_body),
+                ..record
+            };
+            keep(&app, record, Reply::of(response).await, started).await
+        }
+        Entry::Overload(_turned_away) => {
+            let reply = Reply::of(
+                Problem::overloaded("there is more to do than can be done at once").into_response(),
+            )
+            .await;
+            keep(&app, record, reply, started).await
+        }
+        Entry::Hopeless => refusal(&app, id),
+    }
+}
+
+/// The most bytes that a request's body may turn out to have.
+fn most_bytes(request: &Request, limit: usize) -> u64 {
+    let hint = request.body().size_hint();
+    hint.upper().unwrap_or(u64::MAX).min(limit as u64)
+}
+
+/// The request's body, and what the handler answers to it; also when either breaks.
+async fn handle<S>(inner: S, request: Request, limit: usize) -> (Bytes, Response)
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    let (head, body) = request.into_parts();
+    let bytes = match collect(body, limit).await {
+        Ok(bytes) => bytes,
+        Err(problem) => return (Bytes::new(), problem.into_response()),
+    };
+    let handled = inner.oneshot(Request::from_parts(head, Body::from(bytes.clone())));
+    let response = match AssertUnwindSafe(handled).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Err(_) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "something broke down here").into_response()
+        }
+    };
+    (bytes, response)
+}
+
+async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let collected = Limited::new(body, limit).collect().await;
+    collected
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|error| body_fault(error, limit))
+}
+
+/// An answer that is ready to go.
+struct Reply {
+    head: Parts,
+    body: Body,
+    recorded: RecordedBody,
+}
+
+impl Reply {
+    async fn of(response: Response) -> Self {
+        let (mut head, body) = response.into_parts();
+        if let Some(BodyTold(digest)) = head.extensions.get().copied() {
+            return Self::told(head, body, digest);
+        }
+        let bytes = match body.collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(_) => {
+                head.status = StatusCode::INTERNAL_SERVER_ERROR;
+                head.headers.clear();
+                Bytes::new()
+            }
+        };
+        Self {
+            head,
+            body: Body::from(bytes.clone()),
+            recorded: RecordedBody::whole(bytes),
+        }
+    }
+
+    fn told(head: Parts, body: Body, digest: BodyDigest) -> Self {
+        Self {
+            head,
+            body,
+            recorded: RecordedBody::digest(digest),
+        }
+    }
+}
+
+/// Keeps the record, and only then hands the answer out.
+async fn keep(app: &App, record: TrafficRecord, reply: Reply, started: Instant) -> Response {
+    let Reply {
+        mut head,
+        body,
+        recorded,
+    } = reply;
+    let (id, status) = (record.id, head.status.as_u16());
+    let model_version = head.extensions.get::<AnsweredBy>().map(|by| by.0);
+    let record = TrafficRecord {
+        status,
+        duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        model_version,
+        response_body: recorded,
+        ..record
+    };
+    if app.recorder.keep(redacted(record)).await.is_err() {
+        return named(Problem::unrecorded().into_response(), id);
+    }
+    app.recorder.meters.answered(status, started.elapsed());
+    if let Some(version) = model_version {
+        set(&mut head.headers, "x-model-version", &version.to_string());
+    }
+    named(Response::from_parts(head, body), id)
+}
+
+/// Nothing was done and nothing is recorded; it is counted.
+fn refusal(app: &App, id: Uuid) -> Response {
+    app.recorder.refuse(1);
+    named(Problem::unrecorded().into_response(), id)
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+fn named(mut response: Response, id: Uuid) -> Response {
+    let mut buffer = Uuid::encode_buffer();
+    set(
+        response.headers_mut(),
+        "x-request-id",
+        id.hyphenated().encode_lower(&mut buffer),
+    );
+    response
+}
+
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

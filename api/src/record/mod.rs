@@ -1,0 +1,57 @@
+//! Answered means recorded: the outermost layer holds a response back until its record is durable.
+//!
+//! ```text
+//! layer ─> answer: admission, body, handler, record ─> queue ─> committers ─┬─> Postgres, a group a transaction
+//!                                                                           └─> spool, while Postgres is away ─> drain
+//! ```
+//!
+//! Outside of it, by name: event streams, `/healthz`, `/readyz`, `/metrics`, the files of `/docs`, what the HTTP
+//! library refuses before any handler, and the 503 that says that nothing can be recorded (counted).
+
+mod accounts;
+mod admission;
+mod answer;
+mod capture;
+mod committer;
+mod drain;
+mod group;
+mod layer;
+mod meters;
+mod queue;
+mod recorder;
+mod redact;
+
+use std::sync::{Arc, OnceLock};
+
+use domain::{ModelVersion, traffic::BodyDigest};
+use uuid::Uuid;
+
+pub(crate) use drain::drain_folder;
+pub(crate) use layer::RecordLayer;
+pub(crate) use recorder::Recorder;
+
+/// The identity of a request and of its record, for a handler that repeats it in its answer.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestId(pub(crate) Uuid);
+
+/// The model that made a response, for its record.
+#[derive(Clone, Copy)]
+pub(crate) struct AnsweredBy(pub(crate) ModelVersion);
+
+/// Left on a response whose body the record does not keep, such as an export: it is let through as it comes.
+#[derive(Clone, Copy)]
+pub(crate) struct BodyTold(pub(crate) BodyDigest);
+
+/// Where a route that asks for a key leaves the key's id, for the record.
+#[derive(Clone, Default)]
+pub(crate) struct KeyUsed(Arc<OnceLock<Uuid>>);
+
+impl KeyUsed {
+    pub(crate) fn set(&self, key_id: Uuid) {
+        self.0.get_or_init(|| key_id);
+    }
+
+    fn get(&self) -> Option<Uuid> {
+        self.0.get().copied()
+    }
+}

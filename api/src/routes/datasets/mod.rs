@@ -1,0 +1,62 @@
+//! `GET /v1/datasets`, `/v1/datasets/{version}`, `/v1/datasets/{version}/parquet`: dataset versions.
+
+pub(crate) mod parquet;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use domain::dataset::Dataset;
+use storage::During;
+
+use super::list::{Answer, Filter, List, Listed, Part, Times, during, is_number, list};
+use crate::{
+    input::{Faults, Params, Query},
+    problem::Problem,
+    service::App,
+};
+
+impl Filter for During {
+    const NAMES: &'static [&'static str] = &["since", "until"];
+
+    fn is_cursor(text: &str) -> bool {
+        is_number(text)
+    }
+
+    fn read(query: &Query, faults: &mut Faults) -> Option<Self> {
+        during(query, faults)
+    }
+}
+
+/// List dataset versions
+///
+/// Newest first, each with the files that it is made of.
+#[utoipa::path(get, path = "/v1/datasets", tag = "data", operation_id = "datasets", params(Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
+    responses((status = 200, description = "Newest first", body = List<Dataset>)))]
+pub(crate) async fn datasets(
+    State(app): State<App>,
+    Params(Listed(during, page)): Params<Listed<During>>,
+) -> Answer<List<Dataset>> {
+    Ok(list(app.registry()?.datasets(during, &page).await?))
+}
+
+/// Show one dataset version
+#[utoipa::path(get, path = "/v1/datasets/{version}", tag = "data", operation_id = "dataset",
+    params(("version" = u32, Path, description = "The dataset version.", minimum = 1, example = 2)),
+    responses((status = 200, description = "The dataset version", body = Dataset)))]
+pub(crate) async fn dataset(
+    State(app): State<App>,
+    Path(version): Path<String>,
+    Params(()): Params<()>,
+) -> Answer<Dataset> {
+    let version = version.parse().map_err(|_| missing())?;
+    app.registry()?
+        .dataset(version)
+        .await?
+        .map(Json)
+        .ok_or_else(missing)
+}
+
+fn missing() -> Problem {
+    Problem::not_found("such dataset version")
+}

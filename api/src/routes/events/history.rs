@@ -1,0 +1,53 @@
+//! `GET /v1/events`: the history.
+
+use axum::extract::State;
+use serde_json::Value;
+use storage::events::{EventFilter, PastEvent};
+
+use super::{
+    super::list::{Answer, Filter, List, Listed, Part, Times, during, is_number, list},
+    TYPES,
+};
+use crate::{
+    input::{Faults, Params, Query},
+    service::App,
+};
+
+impl Filter for EventFilter {
+    const NAMES: &'static [&'static str] = &["type", "since", "until"];
+
+    fn is_cursor(text: &str) -> bool {
+        is_number(text)
+    }
+
+    fn read(query: &Query, faults: &mut Faults) -> Option<Self> {
+        let name = name(query, faults);
+        let during = during(query, faults);
+        Some(Self {
+            name: name?,
+            during: during?,
+        })
+    }
+}
+
+/// The type that is wanted.
+#[expect(clippy::option_option, reason = "wrong, absent and there are three things")]
+pub(super) fn name(query: &Query, faults: &mut Faults) -> Option<Option<String>> {
+    let what = format!("one of {}", TYPES.join(", "));
+    let known = |text: &str| TYPES.contains(&text).then(|| text.to_owned());
+    query.optional("type", &what, known, faults)
+}
+
+/// List events
+///
+/// CloudEvents 1.0 in the order of their commits, oldest first; none is ever added before one that was seen.
+#[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "events",
+    params(("type" = Option<String>, Query, description = "Only of this type.", example = "model.ready"), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
+    responses((status = 200, description = "Oldest first", body = List<Value>)))]
+pub(crate) async fn events(
+    State(app): State<App>,
+    Params(Listed(filter, page)): Params<Listed<EventFilter>>,
+) -> Answer<List<Value>> {
+    let events = app.registry()?.events(&filter, &page).await?;
+    Ok(list(events.map(|event: PastEvent| event.body)))
+}

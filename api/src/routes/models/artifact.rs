@@ -1,0 +1,45 @@
+//! `GET /v1/models/{version}/artifact`: a model in its kind's own open form, for a notebook.
+
+use axum::{
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use model::Artifact;
+
+use super::missing;
+use crate::{access::Operator, input::Params, problem::Problem, service::App};
+
+/// Download a model
+///
+/// In its kind's own open form: the coefficients of a linear model, or the JSON that XGBoost loads.
+#[utoipa::path(get, path = "/v1/models/{version}/artifact", tag = "operators", operation_id = "artifact",
+    params(("version" = u32, Path, description = "The model version.", minimum = 1, example = 3)),
+    security(("operator_key" = [])),
+    responses((status = 200, description = "The model", content_type = "application/json", body = serde_json::Value)))]
+pub(crate) async fn artifact(
+    State(app): State<App>,
+    _: Operator,
+    Path(version): Path<String>,
+    Params(()): Params<()>,
+) -> Result<Response, Problem> {
+    let version = version.parse().map_err(|_| missing())?;
+    let model = app.registry()?.model_ref(version).await?.ok_or_else(missing)?;
+    let bytes = app.backend.store.artifact(model.artifact).await?;
+    let exported = app.pool.run(move || exported(&bytes)).await??;
+    let headers = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"model-{version}.json\""),
+        ),
+    ];
+    Ok((headers, exported).into_response())
+}
+
+fn exported(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+    let artifact = Artifact::load(bytes);
+    let artifact =
+        artifact.map_err(|error| Problem::conflict(format!("the artifact is not usable: {error}")))?;
+    Ok(artifact.predictor().export())
+}

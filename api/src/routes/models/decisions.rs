@@ -1,0 +1,150 @@
+//! `POST /v1/models/{version}/promote`, `/v1/models/rollback`: an operator chooses the champion.
+//!
+//! The artifact is loaded and checked, and the dataset version's batches looked for, before anything is committed:
+//! a champion that no API could serve is refused with its reason.
+
+use anyhow::Context as _;
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use domain::{
+    key::ApiKey,
+    model::{Action, Champion},
+};
+use model::Artifact;
+use storage::{
+    StorageError,
+    promoting::{ByHand, Decided},
+    promotions::{ModelRef, Reign},
+};
+
+use super::{
+    super::{decisions::Why, list::Answer},
+    missing,
+};
+use crate::{
+    access::Operator,
+    input::{JsonBody, Params},
+    problem::Problem,
+    service::App,
+};
+
+/// How often a decision is tried anew because the gate decided meanwhile.
+const TRIES: usize = 3;
+
+/// Make a model champion
+///
+/// It is served within a second, and until the gate finds a better one. Its artifact is checked first.
+#[utoipa::path(post, path = "/v1/models/{version}/promote", tag = "operators", operation_id = "promote",
+    params(("version" = u32, Path, description = "The model version.", minimum = 1, example = 3)),
+    request_body = Why, security(("operator_key" = [])),
+    responses((status = 200, description = "The new champion", body = Champion)))]
+pub(crate) async fn promote(
+    State(app): State<App>,
+    Operator(key): Operator,
+    Path(version): Path<String>,
+    Params(()): Params<()>,
+    JsonBody(why): JsonBody<Why>,
+) -> Answer<Champion> {
+    let version = version.parse().map_err(|_| missing())?;
+    let registry = app.registry()?;
+    let model = registry.model_ref(version).await?.ok_or_else(missing)?;
+    for _ in 0..TRIES {
+        let reign = registry.reign().await?;
+        let champion = registry.champion_ref().await?.map(|champion| champion.version);
+        if champion == Some(version) {
+            return Err(Problem::conflict(format!("model {version} is champion already")));
+        }
+        if decided(&app, &model, Action::Promote, reign, &key, &why).await? {
+            return answer(&app).await;
+        }
+    }
+    Err(moved())
+}
+
+/// Go back to the champion before
+///
+/// It is frozen then, so that the next file does not undo it; unfreeze it when the gate may decide again.
+#[utoipa::path(post, path = "/v1/models/rollback", tag = "operators", operation_id = "rollback",
+    request_body = Why, security(("operator_key" = [])),
+    responses((status = 200, description = "The new champion, frozen", body = Champion)))]
+pub(crate) async fn rollback(
+    State(app): State<App>,
+    Operator(key): Operator,
+    Params(()): Params<()>,
+    JsonBody(why): JsonBody<Why>,
+) -> Answer<Champion> {
+    for _ in 0..TRIES {
+        let target = app.registry()?.rollback_target().await?;
+        let (model, reign) =
+            target.ok_or_else(|| Problem::conflict("there is no champion before this one to go back to"))?;
+        if decided(&app, &model, Action::Rollback, reign, &key, &why).await? {
+            return answer(&app).await;
+        }
+    }
+    Err(moved())
+}
+
+/// Commits a decision; false when another champion came between.
+async fn decided(
+    app: &App,
+    model: &ModelRef,
+    action: Action,
+    reign: Reign,
+    key: &ApiKey,
+    why: &Why,
+) -> Result<bool, Problem> {
+    check(app, model).await?;
+    let decided = Decided {
+        by: &key.name,
+        reason: why.reason(),
+        at: app.clock.now(),
+    };
+    let done = app
+        .registry()?
+        .promote_by_hand(model, action, reign, decided)
+        .await?;
+    Ok(matches!(done, ByHand::Promoted(_)))
+}
+
+/// Whether a model could be served: a conflict says why not.
+async fn check(app: &App, model: &ModelRef) -> Result<(), Problem> {
+    let version = model.version;
+    let unusable = |why: &str| Problem::conflict(format!("model {version} cannot be served: {why}"));
+    let bytes = match app.backend.store.artifact(model.artifact).await {
+        Err(StorageError::MissingObject(_)) => return Err(unusable("its artifact is missing")),
+        Err(StorageError::DamagedObject { .. }) => return Err(unusable("its artifact is damaged")),
+        bytes => bytes?,
+    };
+    let loaded = app
+        .pool
+        .run(move || {
+            Artifact::load(&bytes)
+                .map(drop)
+                .context("its artifact is not usable")
+        })
+        .await?;
+    loaded.map_err(|error| unusable(&format!("{error:#}")))?;
+    for (file, content) in app.registry()?.contents(model.dataset_version).await? {
+        if app.backend.store.kept_batch(content.batch).await?.is_none() {
+            let file = file.short();
+            return Err(unusable(&format!(
+                "the rows of data file {file} that it was trained on are gone"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Who is champion now; everybody is woken up to serve it.
+async fn answer(app: &App) -> Answer<Champion> {
+    app.backend.relay_now();
+    app.look.notify_one();
+    let champion = app.registry()?.champion().await?;
+    champion.map(Json).ok_or_else(Problem::no_model)
+}
+
+fn moved() -> Problem {
+    Problem::conflict("the champion changed meanwhile: look at it, and decide again")
+}

@@ -1,0 +1,124 @@
+//! `POST /v1/predictions/batch`: the prices of many diamonds, all by one model.
+
+use axum::{
+    Extension,
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use domain::PartialDiamond;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    json::{AnsweringModel, DiamondJson},
+    price::{Quote, quote},
+};
+use crate::{
+    input::{Faults, Fields, FromJson, Json, JsonText, Params, Place, diamond},
+    problem::Problem,
+    record::{AnsweredBy, RequestId},
+    service::App,
+    serving::Served,
+};
+
+const MOST_DIAMONDS: usize = 10_000;
+
+/// Diamonds to price.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Batch)]
+#[expect(
+    dead_code,
+    reason = "it describes JSON that is read by hand, for the sake of all its faults"
+)]
+pub(crate) struct BatchJson {
+    /// Up to 10,000.
+    #[schema(min_items = 1, max_items = 10_000)]
+    diamonds: Vec<DiamondJson>,
+}
+
+struct Batch(Vec<PartialDiamond>);
+
+/// Prices.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Predictions {
+    /// Identity of this answer and of its traffic record; also the header `x-request-id`.
+    #[schema(example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")]
+    id: Uuid,
+    /// One for each diamond, in their order.
+    predictions: Vec<Quote>,
+    /// Always USD.
+    #[schema(example = "USD")]
+    currency: &'static str,
+    /// The model that answered all of them.
+    model: AnsweringModel,
+}
+
+impl FromJson for Batch {
+    fn from_json(json: &Json, place: &Place, faults: &mut Faults) -> Option<Self> {
+        let fields = Fields::of(json, place, &["diamonds"], faults)?;
+        let list = fields.required("diamonds", "a list of 1 to 10000 diamonds", faults)?;
+        let place = fields.at("diamonds");
+        let Json::List(items) = list else {
+            faults.add(
+                &place,
+                format!("diamonds has to be a list of diamonds, and is {}", list.what()),
+            );
+            return None;
+        };
+        if !(1..=MOST_DIAMONDS).contains(&items.len()) {
+            let found = items.len();
+            faults.add(
+                &place,
+                format!("diamonds has to hold 1 to {MOST_DIAMONDS} diamonds, and holds {found}"),
+            );
+            return None;
+        }
+        let read = items.iter().enumerate();
+        let read = read.filter_map(|(position, item)| diamond(item, &Place::Item(&place, position), faults));
+        Some(Self(read.collect()))
+    }
+}
+
+/// Price many diamonds
+///
+/// One model answers for all of them. A diamond that is wrong is named by its place: `/diamonds/3/carat`.
+#[utoipa::path(post, path = "/v1/predictions/batch", tag = "prices", operation_id = "predictBatch",
+    request_body = BatchJson, responses((status = 200, description = "The prices", body = Predictions)))]
+pub(crate) async fn predict_batch(
+    State(app): State<App>,
+    Params(()): Params<()>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    body: JsonText,
+) -> Result<Response, Problem> {
+    let served = app.serving.current().ok_or_else(Problem::no_model)?;
+    let version = served.champion.version;
+    let answer = app.pool.run(move || answer(id, &served, &body)).await??;
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], answer).into_response();
+    response.extensions_mut().insert(AnsweredBy(version));
+    Ok(response)
+}
+
+/// Reads, predicts and writes: all the work for the processor.
+pub(crate) fn answer(id: Uuid, served: &Served, body: &JsonText) -> Result<Vec<u8>, Problem> {
+    let Batch(diamonds) = body.read()?;
+    let mut faults = Faults::default();
+    let place = Place::Field(&Place::Root, "diamonds");
+    let mut predictions = Vec::with_capacity(diamonds.len());
+    for (position, diamond) in diamonds.iter().enumerate() {
+        match quote(served, diamond) {
+            Ok(quote) => predictions.push(quote),
+            Err(no_price) => faults.add(&Place::Item(&place, position), no_price.to_string()),
+        }
+    }
+    faults.check()?;
+    let answer = Predictions {
+        id,
+        predictions,
+        currency: "USD",
+        model: AnsweringModel::of(served),
+    };
+    serde_json::to_vec(&answer).map_err(|_| Problem::broken())
+}

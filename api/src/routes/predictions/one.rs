@@ -1,0 +1,110 @@
+//! `POST /v1/predictions`: the price of a diamond.
+
+use axum::{
+    Extension,
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use domain::PartialDiamond;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    json::{AnsweringModel, DiamondJson},
+    price::{Quote, Why, quote, why},
+};
+use crate::{
+    input::{Faults, FromQuery, JsonBody, Params, Place, Query},
+    problem::Problem,
+    record::{AnsweredBy, RequestId},
+    service::App,
+    serving::Served,
+};
+
+/// How much shall be said.
+#[derive(Clone, Copy, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// Whether to say what each feature adds to the price.
+    #[param(value_type = Option<bool>, example = true)]
+    explain: bool,
+}
+
+impl FromQuery for Wanted {
+    fn known() -> Vec<&'static str> {
+        vec!["explain"]
+    }
+
+    fn from_query(query: &Query, faults: &mut Faults) -> Option<Self> {
+        let explain = query.flag("explain", faults)?;
+        Some(Self { explain })
+    }
+}
+
+/// A price.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Prediction {
+    /// Identity of this answer and of its traffic record; also the header `x-request-id`.
+    #[schema(example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")]
+    id: Uuid,
+    #[serde(flatten)]
+    quote: Quote,
+    #[serde(flatten)]
+    why: Option<Why>,
+    /// Always USD.
+    #[schema(example = "USD")]
+    currency: &'static str,
+    /// The model that answered.
+    model: AnsweringModel,
+}
+
+/// Price a diamond
+///
+/// `carat`, `cut`, `color` and `clarity` are needed; measures that are left out are estimated by the model.
+#[utoipa::path(post, path = "/v1/predictions", tag = "prices", operation_id = "predict", params(Wanted),
+    request_body = DiamondJson, responses((status = 200, description = "The price", body = Prediction)))]
+pub(crate) async fn predict(
+    State(app): State<App>,
+    Params(wanted): Params<Wanted>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    JsonBody(diamond): JsonBody<PartialDiamond>,
+) -> Result<Response, Problem> {
+    let served = app.serving.current().ok_or_else(Problem::no_model)?;
+    let version = served.champion.version;
+    let answer = match wanted.explain {
+        // Many times the work of a price: not on the threads that answer requests.
+        true => {
+            app.pool
+                .run(move || answer(id, &served, &diamond, wanted))
+                .await??
+        }
+        false => answer(id, &served, &diamond, wanted)?,
+    };
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], answer).into_response();
+    response.extensions_mut().insert(AnsweredBy(version));
+    Ok(response)
+}
+
+/// The answer's bytes; they follow from these alone.
+pub(crate) fn answer(
+    id: Uuid,
+    served: &Served,
+    diamond: &PartialDiamond,
+    wanted: Wanted,
+) -> Result<Vec<u8>, Problem> {
+    let quote = quote(served, diamond).map_err(|no_price| {
+        let mut faults = Faults::default();
+        faults.add(&Place::Root, no_price.to_string());
+        Problem::from(faults)
+    })?;
+    let answer = Prediction {
+        id,
+        quote,
+        why: wanted.explain.then(|| why(served, diamond)).flatten(),
+        currency: "USD",
+        model: AnsweringModel::of(served),
+    };
+    serde_json::to_vec(&answer).map_err(|_| Problem::broken())
+}

@@ -1,0 +1,214 @@
+//! The connections there are: no more than allowed, and those idle longest make room for new ones.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::body::Body;
+use hyper::body::{Frame, SizeHint};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+/// How many of the idle connections are closed at once when there is no room: finding them looks at all.
+const EVICTED_SHARE: usize = 64;
+/// How often it is looked again when none was idle.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Says that a connection is not idle.
+const BUSY: u64 = u64::MAX;
+
+/// All connections; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Connections(Arc<Inner>);
+
+struct Inner {
+    most: usize,
+    room: Arc<Semaphore>,
+    started: Instant,
+    open: Mutex<HashMap<u64, Arc<State>>>,
+    next: AtomicU64,
+}
+
+/// What is known of one connection.
+pub(super) struct State {
+    started: Instant,
+    /// Milliseconds from `started` until it became idle.
+    idle_since: AtomicU64,
+    evict: CancellationToken,
+}
+
+/// One connection's place; free again when dropped.
+pub(super) struct Connection {
+    id: u64,
+    state: Arc<State>,
+    all: Connections,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Says that a connection has a request in hand, until it is dropped.
+pub(super) struct WhileBusy(Arc<State>);
+
+/// A response's body, to whose end the connection counts as busy.
+pub(super) struct BusyBody {
+    body: Body,
+    _busy: WhileBusy,
+}
+
+impl Connections {
+    pub(super) fn new(most: usize) -> Self {
+        Self(Arc::new(Inner {
+            most,
+            room: Arc::new(Semaphore::new(most)),
+            started: Instant::now(),
+            open: Mutex::default(),
+            next: AtomicU64::default(),
+        }))
+    }
+
+    /// Waits for a place, making room if there is none.
+    pub(super) async fn admit(&self) -> Connection {
+        let mut room = Arc::clone(&self.0.room).try_acquire_owned().ok();
+        while room.is_none() {
+            self.evict_idle();
+            // The semaphore is never closed.
+            let waited = timeout(LOOK_AGAIN, Arc::clone(&self.0.room).acquire_owned()).await;
+            room = waited.ok().and_then(Result::ok);
+        }
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let state = Arc::new(State::new(self.0.started));
+        let mut open = self.lock();
+        open.insert(id, Arc::clone(&state));
+        metrics::gauge!("lapidary_connections").set(open.len() as f64);
+        drop(open);
+        Connection {
+            id,
+            state,
+            all: self.clone(),
+            _room: room,
+        }
+    }
+
+    fn evict_idle(&self) {
+        let open = self.lock();
+        let mut idle: Vec<_> = open.values().filter(|state| !state.is_busy()).collect();
+        idle.sort_by_cached_key(|state| state.idle_since.load(Ordering::Relaxed));
+        let some = self.0.most / EVICTED_SHARE + 1;
+        for state in idle.into_iter().take(some) {
+            state.evict.cancel();
+            metrics::counter!("lapidary_connections_evicted_total").increment(1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<State>>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn new(started: Instant) -> Self {
+        let state = Self {
+            started,
+            idle_since: AtomicU64::default(),
+            evict: CancellationToken::new(),
+        };
+        state.set_idle();
+        state
+    }
+
+    fn set_idle(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(BUSY - 1);
+        self.idle_since.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether it has a request in hand.
+    pub(super) fn is_busy(&self) -> bool {
+        self.idle_since.load(Ordering::Relaxed) == BUSY
+    }
+
+    /// Marks it as busy.
+    pub(super) fn busy(self: &Arc<Self>) -> WhileBusy {
+        self.idle_since.store(BUSY, Ordering::Relaxed);
+        WhileBusy(Arc::clone(self))
+    }
+
+    /// Comes when it has to make room.
+    pub(super) async fn evicted(&self) {
+        self.evict.cancelled().await;
+    }
+}
+
+impl Connection {
+    pub(super) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut open = self.all.lock();
+        open.remove(&self.id);
+        metrics::gauge!("lapidary_connections").set(open.len() as f64);
+    }
+}
+
+impl WhileBusy {
+    pub(super) fn until_the_end_of(self, body: Body) -> BusyBody {
+        BusyBody { body, _busy: self }
+    }
+}
+
+impl Drop for WhileBusy {
+    fn drop(&mut self) {
+        self.0.set_idle();
+    }
+}
+
+impl hyper::body::Body for BusyBody {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_connection_idle_longest_makes_room_and_a_busy_one_never_does() {
+        let connections = Connections::new(2);
+        let (busy, idle) = (connections.admit().await, connections.admit().await);
+        let _at_work = busy.state().busy();
+        let leaving = tokio::spawn(async move {
+            idle.state().evicted().await;
+            drop(idle);
+        });
+        let third = connections.admit().await;
+        leaving.await.unwrap();
+        assert!(!busy.state().evict.is_cancelled());
+        assert!(!third.state().evict.is_cancelled());
+        assert_eq!(connections.lock().len(), 2);
+    }
+}

@@ -1,0 +1,140 @@
+//! The HTTP/1.1 server: every wait for a client has a limit, and so has the number of connections.
+//!
+//! - A request's head has to arrive within the header timeout, which is also how long a connection may be idle.
+//! - Its body has to arrive within the body timeout ([`body`]).
+//! - A client that takes nothing of its answer for the write timeout is cut off ([`stream`]).
+//! - When there are as many connections as allowed, those that have been idle longest make room ([`connections`]).
+
+mod body;
+mod connections;
+mod descriptors;
+mod stream;
+
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service as _;
+use tracing::{debug, warn};
+
+pub(crate) use body::BodyFault;
+use body::TimedBody;
+use connections::{Connection, Connections, WhileBusy};
+pub(crate) use descriptors::allow_connections;
+use stream::ImpatientStream;
+
+/// The longest head, in bytes; a longer one is answered with 431. Also what one connection buffers.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// After a failed accept, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long an idle connection may take to say something when the server stops.
+const LAST_CHANCE: Duration = Duration::from_millis(500);
+
+/// What clients may do, at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections at a time.
+    pub(crate) connections: usize,
+    /// For a request's head, and for the next request.
+    pub(crate) header_timeout: Duration,
+    /// For a request's body.
+    pub(crate) body_timeout: Duration,
+    /// Without taking anything of an answer.
+    pub(crate) write_timeout: Duration,
+}
+
+/// What all connections share.
+struct Shared {
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+}
+
+/// Serves until `stop`, then finishes what is in hand.
+pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+    let connections = Connections::new(limits.connections);
+    let open = TaskTracker::new();
+    let shared = Arc::new(Shared {
+        router,
+        limits,
+        stop: stop.clone(),
+    });
+    let accepting = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let connection = connections.admit().await;
+                    open.spawn(serve_one(stream, peer, Arc::clone(&shared), connection));
+                }
+                Err(error) => {
+                    warn!(%error, "a connection cannot be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(accepting).await;
+    drop(listener);
+    open.close();
+    open.wait().await;
+}
+
+async fn serve_one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, connection: Connection) {
+    // Answers are small and whole: there is nothing to wait for.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(ImpatientStream::new(stream, shared.limits.write_timeout));
+    let state = connection.state();
+    let answering = Arc::clone(&shared);
+    let service = service_fn(|request| {
+        let (shared, busy) = (Arc::clone(&answering), state.busy());
+        async move { Ok::<_, Infallible>(answer(&shared, request, peer, busy).await) }
+    });
+    let mut http = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(shared.limits.header_timeout)
+            .half_close(true)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(io, service)
+    );
+    let ended = tokio::select! {
+        ended = http.as_mut() => Some(ended),
+        () = state.evicted() => None,
+        () = shared.stop.cancelled() => {
+            http.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = http => Some(ended),
+                () = idle_for_long(&state) => None,
+            }
+        }
+    };
+    debug!(%peer, ?ended, "a connection ended");
+}
+
+/// Comes when the connection stays without a request for a moment.
+async fn idle_for_long(state: &connections::State) {
+    loop {
+        sleep(LAST_CHANCE).await;
+        if !state.is_busy() {
+            return;
+        }
+    }
+}
+
+async fn answer(shared: &Shared, request: Request<Incoming>, peer: SocketAddr, busy: WhileBusy) -> Response {
+    let (mut head, body) = request.into_parts();
+    let body = TimedBody::new(body, shared.limits.body_timeout);
+    head.extensions.insert(ConnectInfo(peer));
+    let request = Request::from_parts(head, Body::new(body));
+    let response = match shared.router.clone().call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    response.map(|body| Body::new(busy.until_the_end_of(body)))
+}

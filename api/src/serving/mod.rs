@@ -1,0 +1,208 @@
+//! The model being served, and its swap: model, neighbours and dataset version change in one atomic step,
+//! loaded and checked off the request path. A bad artifact leaves the old model serving.
+
+mod gather;
+mod kept;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use ::service::{clock::Clock, health::Component};
+use anyhow::Context as _;
+use arc_swap::ArcSwapOption;
+use backend::Backend;
+use chrono::{DateTime, Utc};
+use domain::PromotionNumber;
+use model::{Artifact, Predictor, ranges::Ranges};
+use storage::promotions::{ChampionRef, ModelRef};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    neighbours::{Builder, Neighbours},
+    service::App,
+};
+pub(crate) use gather::export;
+use kept::Kept;
+
+/// Everything that one answer is made from.
+pub(crate) struct Served {
+    pub(crate) champion: ChampionRef,
+    pub(crate) predictor: Predictor,
+    /// How far the predictor may be off.
+    pub(crate) ranges: Ranges,
+    /// Those of the dataset version that the model was trained on; models of the same one share them.
+    pub(crate) neighbours: Arc<Neighbours>,
+    /// When it began to serve here.
+    since: DateTime<Utc>,
+}
+
+impl Served {
+    /// A model of any time, for answers that take no neighbours.
+    pub(crate) fn without_neighbours(model: &ModelRef, artifact: Artifact) -> Self {
+        let (predictor, ranges) = artifact.into_parts();
+        Self {
+            champion: ChampionRef {
+                promotion: PromotionNumber::FIRST,
+                version: model.version,
+                kind: model.kind,
+                dataset_version: model.dataset_version,
+                artifact: model.artifact,
+            },
+            predictor,
+            ranges,
+            neighbours: Arc::new(Builder::default().build()),
+            since: DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+/// The slot that requests read and swaps write.
+pub(crate) struct Serving {
+    served: ArcSwapOption<Served>,
+    component: Component,
+    kept: Kept,
+    clock: Clock,
+}
+
+impl Serving {
+    /// Serves what was kept in the folder `cache` before, if anything.
+    pub(crate) async fn open(cache: PathBuf, component: Component, clock: Clock) -> Arc<Self> {
+        component.down("no model yet: drop a data file into the inbox");
+        let serving = Arc::new(Self {
+            served: ArcSwapOption::empty(),
+            component,
+            kept: Kept::new(cache),
+            clock,
+        });
+        if let Err(error) = serving.restore().await {
+            let error = format!("{error:#}");
+            warn!(error, "the kept model cannot be used; waiting for the registry's");
+        }
+        serving
+    }
+
+    /// What is served now; none before the first model.
+    pub(crate) fn current(&self) -> Option<Arc<Served>> {
+        self.served.load_full()
+    }
+
+    /// Follows the registry: looks when woken and every `interval`, until told to stop.
+    pub(crate) async fn follow(app: App, interval: Duration, stop: CancellationToken) {
+        loop {
+            if app.registry().is_ok() {
+                app.serving.reconcile(&app.backend).await;
+            }
+            app.serving.measure();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = app.look.notified() => {}
+                () = tokio::time::sleep(interval) => {}
+            }
+        }
+    }
+
+    async fn restore(self: &Arc<Self>) -> anyhow::Result<()> {
+        let serving = Arc::clone(self);
+        let Some((champion, artifact, neighbours)) = spawn_blocking(move || serving.kept.load()).await??
+        else {
+            return Ok(());
+        };
+        self.swap(champion, artifact, Arc::new(neighbours));
+        Ok(())
+    }
+
+    /// Serves the registry's champion; what is served goes on when that is not possible.
+    async fn reconcile(self: &Arc<Self>, backend: &Backend) {
+        let champion = match backend.database.champion_ref().await {
+            Ok(champion) => champion,
+            Err(error) => {
+                warn!(%error, "the champion cannot be looked up");
+                return;
+            }
+        };
+        let Some(champion) = champion else { return };
+        let served = self.current().map(|served| served.champion.promotion);
+        let lag =
+            champion.promotion.get() - served.map_or(0, |served| served.get().min(champion.promotion.get()));
+        metrics::gauge!("lapidary_model_lag_promotions").set(f64::from(lag));
+        if served >= Some(champion.promotion) {
+            return;
+        }
+        match self.load(backend, champion).await {
+            Ok(()) => metrics::gauge!("lapidary_model_lag_promotions").set(0.0),
+            Err(error) => {
+                let error = format!("{error:#}");
+                self.tell_failure(champion, &error);
+                warn!(
+                    model.version = champion.version.get(),
+                    error, "the champion cannot be loaded; the old model goes on serving"
+                );
+            }
+        }
+    }
+
+    async fn load(self: &Arc<Self>, backend: &Backend, champion: ChampionRef) -> anyhow::Result<()> {
+        let bytes = backend.store.artifact(champion.artifact).await?;
+        let (bytes, artifact) = spawn_blocking(move || {
+            let artifact = Artifact::load(&bytes).context("the artifact is not usable")?;
+            anyhow::Ok((bytes, artifact))
+        })
+        .await??;
+        let neighbours = match self.current() {
+            Some(served) if served.champion.dataset_version == champion.dataset_version => {
+                Arc::clone(&served.neighbours)
+            }
+            _ => Arc::new(gather::neighbours(backend, champion.dataset_version, &self.kept).await?),
+        };
+        self.swap(champion, artifact, neighbours);
+        let serving = Arc::clone(self);
+        let kept = spawn_blocking(move || serving.kept.keep(champion, &bytes)).await?;
+        if let Err(error) = kept {
+            warn!(%error, "the model cannot be kept on disk; without servers the API would start with the one before");
+        }
+        Ok(())
+    }
+
+    fn swap(&self, champion: ChampionRef, artifact: Artifact, neighbours: Arc<Neighbours>) {
+        let (predictor, ranges) = artifact.into_parts();
+        self.served.store(Some(Arc::new(Served {
+            champion,
+            predictor,
+            ranges,
+            neighbours,
+            since: self.clock.now(),
+        })));
+        self.component.up();
+        self.measure();
+        info!(
+            model.version = champion.version.get(),
+            promotion = champion.promotion.get(),
+            "serving a new model"
+        );
+    }
+
+    fn tell_failure(&self, champion: ChampionRef, error: &str) {
+        let wanted = champion.version;
+        match self.current() {
+            Some(served) => {
+                let serving = served.champion.version;
+                let detail = format!("model {wanted} cannot be loaded, {serving} goes on serving: {error}");
+                self.component.degraded(detail);
+            }
+            None => self
+                .component
+                .down(format!("model {wanted} cannot be loaded: {error}")),
+        }
+    }
+
+    fn measure(&self) {
+        if let Some(served) = self.current() {
+            let age = self.clock.now() - served.since;
+            metrics::gauge!("lapidary_model_version").set(f64::from(served.champion.version.get()));
+            metrics::gauge!("lapidary_model_age_seconds").set(age.as_seconds_f64());
+            metrics::gauge!("lapidary_samples").set(served.neighbours.len() as f64);
+            metrics::gauge!("lapidary_samples_bytes").set(served.neighbours.bytes() as f64);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The servers that are measured, each a process.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use anyhow::{Context as _, Result};
+use testkit::{Process, World};
+
+pub(super) struct Server {
+    pub(super) name: &'static str,
+    pub(super) address: SocketAddr,
+    process: Process,
+}
+
+impl Server {
+    pub(super) fn new(name: &'static str, process: Process, url: &str) -> Result<Self> {
+        let address = url.trim_start_matches("http://").parse()?;
+        Ok(Self {
+            name,
+            address,
+            process,
+        })
+    }
+
+    pub(super) fn pid(&self) -> Result<u32> {
+        self.process.pid().context("the server has ended")
+    }
+}
+
+/// A bare axum server.
+pub(super) async fn echo() -> Result<Server> {
+    let process = Process::start("examples/echo", &[])?;
+    let url = process.address().await?;
+    Server::new("echo", process, &url)
+}
+
+/// FastAPI with XGBoost and asyncpg, one worker: it shares two cores with Postgres and the load.
+pub(super) async fn fastapi(world: &World, python: &Path) -> Result<Server> {
+    let csv = world.path("peer.csv");
+    let data = testkit::checkout()?.join("data/diamonds.csv.gz");
+    let unpacked = std::process::Command::new("gzip").arg("-dc").arg(data).output()?;
+    fs::write(&csv, unpacked.stdout)?;
+    let script = testkit::checkout()?.join("bench/peers/serving.py");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    drop(listener);
+    let command = format!(
+        "exec {} {} {} {} {port} >&2",
+        python.display(),
+        script.display(),
+        world.database.url(),
+        csv.display()
+    );
+    let process = Process::shell(&command)?;
+    process.said("ready").await?;
+    let url = format!("http://127.0.0.1:{port}");
+    testkit::until("the peer to listen", async || {
+        Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok())
+    })
+    .await?;
+    Server::new("fastapi", process, &url)
+}

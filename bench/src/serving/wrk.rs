@@ -1,0 +1,113 @@
+//! The closed loop: wrk, the same for every server.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{BODY, peers::Server};
+
+/// Of Linux' accounts of processes.
+const TICK_US: f64 = 10_000.0;
+
+/// What one run of wrk measured.
+#[derive(Clone, Copy)]
+pub(super) struct Measured {
+    pub(super) per_second: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    /// CPU time of the server's process for a request, in microseconds.
+    pub(super) server_us: f64,
+    /// CPU time of the whole machine for a request, load and Postgres included, in microseconds.
+    pub(super) machine_us: f64,
+}
+
+pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Measured> {
+    let script = testkit::checkout()?.join(".local/bench/post.lua");
+    fs::create_dir_all(script.parent().context("no folder")?)?;
+    let lua = format!(
+        "wrk.method = 'POST'\nwrk.body = '{BODY}'\nwrk.headers['content-type'] = 'application/json'\n"
+    );
+    fs::write(&script, lua)?;
+    let before = (ticks_of(server.pid()?)?, ticks_of_all()?);
+    let output = Command::new("wrk")
+        .args(["-t2", "--latency", "--timeout", "10s"])
+        .arg(format!("-c{connections}"))
+        .arg(format!("-d{seconds}s"))
+        .arg("-s")
+        .arg(&script)
+        .arg(format!("http://{}/v1/predictions", server.address))
+        .output()
+        .context("cannot run wrk: scripts/install.sh installs it with WITH_WRK=yes")?;
+    let after = (ticks_of(server.pid()?)?, ticks_of_all()?);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "wrk: {text}");
+    ensure!(
+        !text.contains("Non-2xx"),
+        "{} answered errors: {text}",
+        server.name
+    );
+    let requests: f64 = field(&text, "requests in")?.parse()?;
+    Ok(Measured {
+        per_second: field(&text, "Requests/sec:")?.parse()?,
+        p50_ms: milliseconds(field(&text, "50%")?)?,
+        p99_ms: milliseconds(field(&text, "99%")?)?,
+        server_us: (after.0 - before.0) * TICK_US / requests,
+        machine_us: (after.1 - before.1) * TICK_US / requests,
+    })
+}
+
+/// The word after a label, or before `requests in`.
+fn field<'t>(text: &'t str, label: &str) -> Result<&'t str> {
+    let line = text.lines().find(|line| line.contains(label));
+    let line = line.with_context(|| format!("wrk said no {label:?}: {text}"))?;
+    let words = match label {
+        "requests in" => line.trim(),
+        _ => line.split(label).nth(1).unwrap_or_default().trim(),
+    };
+    words.split_whitespace().next().context("wrk said nothing")
+}
+
+fn milliseconds(text: &str) -> Result<f64> {
+    for (unit, factor) in [("us", 0.001), ("ms", 1.0), ("s", 1000.0)] {
+        if let Some(number) = text.strip_suffix(unit) {
+            return Ok(number.parse::<f64>()? * factor);
+        }
+    }
+    anyhow::bail!("{text} is no time")
+}
+
+fn ticks_of(pid: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').context("no name in /proc")?;
+    sum(fields.split_whitespace().skip(11).take(2))
+}
+
+/// Busy time of all cores: user, nice, system, and interrupts.
+fn ticks_of_all() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().context("no /proc/stat")?;
+    let fields: Vec<_> = line.split_whitespace().skip(1).collect();
+    sum([0, 1, 2, 5, 6]
+        .iter()
+        .filter_map(|place| fields.get(*place).copied()))
+}
+
+fn sum<'t>(numbers: impl Iterator<Item = &'t str>) -> Result<f64> {
+    let numbers: Vec<f64> = numbers.map(str::parse).collect::<Result<_, _>>()?;
+    Ok(numbers.iter().sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_wrk_says_is_read() {
+        let text = "  Latency Distribution\n     50%  950.00us\n     99%    1.20s \n  1234 requests in 5.00s, 3MB read\n\
+                    Requests/sec:  246.8\n";
+        assert_eq!(field(text, "requests in").unwrap(), "1234");
+        assert_eq!(field(text, "Requests/sec:").unwrap(), "246.8");
+        assert_eq!(milliseconds(field(text, "50%").unwrap()).unwrap(), 0.95);
+        assert_eq!(milliseconds(field(text, "99%").unwrap()).unwrap(), 1200.0);
+    }
+}

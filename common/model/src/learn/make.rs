@@ -1,0 +1,142 @@
+//! From all samples of a dataset version to an artifact and its metrics.
+
+use domain::{
+    Sample,
+    metrics::{FitPoint, Masked, Metrics, Validation},
+    run::Trial,
+};
+use serde_json::Value;
+
+use super::{LearnError, Learner, Resources, Watch};
+use crate::{
+    Artifact, Predictor, Ranges, Split,
+    coverage::coverage,
+    score::{score, score_asked},
+    split,
+};
+
+/// How many points of the goodness of fit are kept.
+const FIT_POINTS: usize = 200;
+
+/// What training gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// The model, byte-identical for the same samples in the same order, the same learner and the same seed.
+    pub artifact: Artifact,
+    /// The parameters that the learner came to, for the model's history.
+    pub parameters: Value,
+    /// How well the model does.
+    pub metrics: Metrics,
+    /// Every trial of its search; none where it does not search.
+    pub trials: Vec<Trial>,
+}
+
+/// Trains on the training side of `samples`, and measures on the holdout.
+///
+/// # Errors
+///
+/// Where the samples are too few or too much alike to learn from, in words that say what to add.
+pub fn make(
+    learner: &Learner,
+    samples: &[Sample],
+    seed: u64,
+    resources: &Resources,
+    watch: &dyn Watch,
+) -> Result<Made, LearnError> {
+    let sides = split(samples);
+    LearnError::unless_enough(sides.training.len(), resources.min_rows)?;
+    let fitted = learner.fit(&sides.training, seed, resources, watch)?;
+    let ranges = Ranges::calibrate(&fitted.predictor, &sides.halves().calibration);
+    let metrics = metrics(&fitted.predictor, &ranges, &sides, fitted.validation);
+    Ok(Made {
+        metrics: metrics.ok_or(LearnError::NoHoldout)?,
+        artifact: Artifact::new(fitted.predictor, ranges),
+        parameters: fitted.parameters,
+        trials: fitted.trials,
+    })
+}
+
+/// How well a model does; none where a side is empty.
+fn metrics(
+    predictor: &Predictor,
+    ranges: &Ranges,
+    sides: &Split,
+    validation: Option<Validation>,
+) -> Option<Metrics> {
+    let checking = sides.halves().checking;
+    let masked = Masked {
+        holdout: score_asked(predictor, &sides.holdout, |diamond| diamond.masked())?,
+        coverage: coverage(predictor, ranges, &checking, |diamond| diamond.masked()),
+    };
+    Some(Metrics {
+        holdout: score(predictor, &sides.holdout)?,
+        validation,
+        train: score(predictor, &sides.training)?,
+        coverage: coverage(predictor, ranges, &checking, |diamond| diamond),
+        masked: Some(masked),
+        fit: fit_points(predictor, &sides.holdout),
+    })
+}
+
+/// Every so many samples, so that there are at most [`FIT_POINTS`].
+fn fit_points(predictor: &Predictor, holdout: &[Sample]) -> Vec<FitPoint> {
+    let step = holdout.len().div_ceil(FIT_POINTS).max(1);
+    let point = |sample: &Sample| FitPoint {
+        price: sample.price.get(),
+        predicted: predictor.predict(&sample.diamond.into()),
+    };
+    let points = holdout.iter().step_by(step).map(point);
+    points.filter(|point| point.predicted.is_finite()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixture, learn::Unwatched};
+
+    const RESOURCES: Resources = Resources {
+        min_rows: 50,
+        threads: 1,
+    };
+
+    fn made(samples: usize) -> Result<Made, LearnError> {
+        make(
+            &Learner::Linear,
+            &fixture::samples(samples),
+            42,
+            &RESOURCES,
+            &Unwatched,
+        )
+    }
+
+    #[test]
+    fn the_same_samples_make_the_same_bytes() {
+        let bytes = || made(400).unwrap().artifact.to_bytes();
+        assert_eq!(bytes(), bytes());
+    }
+
+    #[test]
+    fn what_was_trained_can_be_loaded() {
+        let artifact = made(400).unwrap().artifact;
+        assert_eq!(Artifact::load(&artifact.to_bytes()).unwrap(), artifact);
+    }
+
+    #[test]
+    fn an_artifact_is_written_as_it_was() {
+        let artifact = made(400).unwrap().artifact;
+        let json = serde_json::from_slice(&artifact.to_bytes()).unwrap();
+        insta::with_settings!({sort_maps => true}, {
+            insta::assert_json_snapshot!(fixture::rounded(json));
+        });
+    }
+
+    #[test]
+    fn fewer_samples_than_asked_for_are_counted() {
+        let error = made(50).unwrap_err().to_string();
+        assert!(
+            error.starts_with("too few training samples: there are")
+                && error.ends_with("at least 50 are needed; add data"),
+            "{error}"
+        );
+    }
+}

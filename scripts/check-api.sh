@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Lets schemathesis (PyPI) attack the API that its OpenAPI document describes, with an operator's key and without.
+# The system attacked is one of its own: other ports, other data, deleted afterwards.
+#   scripts/check-api.sh [cases a route and phase, 100]
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+CASES=${1:-100}
+VENV=$LOCAL/schemathesis-venv
+WORK=$(mktemp -d)
+BIN=${CARGO_TARGET_DIR:-$ROOT/target}/release
+PIDS=()
+DATABASE=attacked_$$
+
+clear_away() {
+  local pid
+  for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait
+  "$VENV/bin/python" "$ROOT/scripts/database.py" drop "$LAPIDARY_TEST_POSTGRES_URL" "$DATABASE" || true
+  rm -rf "$WORK"
+}
+
+start() { # NAME
+  "$BIN/$1" >"$WORK/$1.log" 2>&1 &
+  PIDS+=($!)
+}
+
+attack() { # WHAT, then options
+  local what=$1
+  shift
+  say "schemathesis $what"
+  "$VENV/bin/schemathesis" --config-file "$ROOT/scripts/schemathesis.toml" run "$URL/openapi.json" --checks all \
+    --max-examples "$CASES" --exclude-path /v1/events/stream --workers 1 --seed 1 --no-color "$@" |
+    awk '/= (FAILURES|SUMMARY)/ { shown = 1 } shown'
+}
+
+cd "$ROOT"
+scripts/servers.sh start
+set -a
+# shellcheck disable=SC1090
+. <(grep '^LAPIDARY_TEST_' "$LOCAL/servers.env")
+set +a
+[ -x "$VENV/bin/schemathesis" ] || { python3 -m venv "$VENV" && "$VENV/bin/pip" install --quiet 'schemathesis>=4,<5' 'psycopg[binary]'; }
+trap clear_away EXIT
+"$VENV/bin/python" scripts/database.py create "$LAPIDARY_TEST_POSTGRES_URL" "$DATABASE"
+export LAPIDARY__POSTGRES__URL=${LAPIDARY_TEST_POSTGRES_URL%/*}/$DATABASE
+export LAPIDARY__RABBITMQ__URL=$LAPIDARY_TEST_RABBITMQ_URL/lapidary
+export LAPIDARY__STORE__URL=$WORK/store LAPIDARY__INGEST__INBOX=$WORK/inbox LAPIDARY__INGEST__SCRATCH=$WORK/scratch
+export LAPIDARY__API__CACHE=$WORK/cache LAPIDARY__TRAFFIC__SPOOL=$WORK/spool LAPIDARY__TELEMETRY__FORMAT=text
+export LAPIDARY__INGEST__LISTEN=127.0.0.1:0 LAPIDARY__TRAINER__LISTEN=127.0.0.1:0
+PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+URL=http://127.0.0.1:$PORT
+export LAPIDARY__API__LISTEN=127.0.0.1:$PORT
+"$BIN/migrations" up >"$WORK/migrations.log" 2>&1
+KEY=$("$BIN/api" keys add --name attack --role operator 2>/dev/null)
+mkdir -p "$WORK/inbox"
+start ingest
+start trainer
+start api
+zcat data/diamonds.csv.gz >"$WORK/inbox/.part" && mv "$WORK/inbox/.part" "$WORK/inbox/diamonds.csv"
+until curl -fs -o /dev/null "$URL/v1/models/champion"; do sleep 0.2; done
+attack without-a-key
+attack with-a-key --header "Authorization: Bearer $KEY"

@@ -1,0 +1,145 @@
+//! Postgres goes, hangs, takes nothing, and comes back.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use testkit::{Proxy, World, in_world, until};
+
+use super::{api_by_way_of, away, drained, load::Load, metric, number};
+
+/// The numbers of one scrape add up.
+async fn adds_up(url: &str) -> Result<()> {
+    let text = reqwest::get(format!("{url}/metrics")).await?.text().await?;
+    let answered = number(&text, "lapidary_traffic_answered_total")?;
+    let committed = number(&text, "lapidary_traffic_records_total{outcome=\"committed\"}")?;
+    let spooled = number(&text, "lapidary_traffic_records_total{outcome=\"spooled\"}")?;
+    ensure!(
+        answered == committed + spooled,
+        "{answered} = {committed} + {spooled}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_postgres_answers_go_on_and_are_on_record_once_it_is_back() -> Result<()> {
+    in_world(|world| async move {
+        let way = Proxy::start(world.database.url()).await?;
+        let api = api_by_way_of(&world, &way.url(), &[]).await?;
+        let (url, load) = (api.address().await?, Load::default());
+        let clients = load.start(&url, 16);
+        for _ in 0..5 {
+            load.grows(200).await?;
+            adds_up(&url).await?;
+            way.cut().await;
+            away(&url).await?;
+            load.grows(200).await?;
+            adds_up(&url).await?;
+            way.restore();
+            until("Postgres to be back", async || {
+                Ok((metric(&url, "lapidary_traffic_away").await? == 0.0).then_some(()))
+            })
+            .await?;
+        }
+        load.grows(200).await?;
+        drop(clients);
+        drained(&url).await?;
+        adds_up(&url).await?;
+        let spooled = metric(&url, "lapidary_traffic_records_total{outcome=\"spooled\"}").await?;
+        ensure!(spooled >= 1000.0, "{spooled}");
+        assert_eq!(metric(&url, "lapidary_traffic_drained_total").await?, spooled);
+        load.is_on_record(&world).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_postgres_that_hangs_holds_nobody_up_for_long() -> Result<()> {
+    in_world(|world| async move {
+        let way = Proxy::start(world.database.url()).await?;
+        let api = api_by_way_of(
+            &world,
+            &way.url(),
+            &[("LAPIDARY__TRAFFIC__COMMIT_TIMEOUT_MS", "200")],
+        )
+        .await?;
+        let (url, load) = (api.address().await?, Load::default());
+        let _clients = load.start(&url, 16);
+        load.grows(200).await?;
+        way.hold();
+        away(&url).await?;
+        load.grows(200).await?;
+        way.restore();
+        drained(&url).await?;
+        load.is_on_record(&world).await
+    })
+    .await
+}
+
+async fn read_only(world: &World, how: &str) -> Result<()> {
+    let name = world
+        .database
+        .url()
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    world
+        .database
+        .execute(&format!(
+            "ALTER DATABASE {name} SET default_transaction_read_only = {how}"
+        ))
+        .await?;
+    let sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND application_name = 'api'";
+    world.database.execute(sessions).await
+}
+
+#[tokio::test]
+async fn a_postgres_that_takes_no_writes_is_waited_for() -> Result<()> {
+    in_world(|world| async move {
+        let api = world.start("api", &[]).await?;
+        let (url, load) = (api.address().await?, Load::default());
+        let clients = load.start(&url, 4);
+        load.grows(100).await?;
+        read_only(&world, "on").await?;
+        away(&url).await?;
+        load.grows(100).await?;
+        assert!(metric(&url, "lapidary_traffic_spool_bytes").await? > 0.0);
+        read_only(&world, "off").await?;
+        drained(&url).await?;
+        drop(clients);
+        drained(&url).await?;
+        load.is_on_record(&world).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_full_spool_refuses_rather_than_answer_unrecorded_and_says_so() -> Result<()> {
+    in_world(|world| async move {
+        let way = Proxy::start(world.database.url()).await?;
+        let api = api_by_way_of(
+            &world,
+            &way.url(),
+            &[("LAPIDARY__TRAFFIC__SPOOL_MAX_BYTES", "200000")],
+        )
+        .await?;
+        let (url, load) = (api.address().await?, Load::default());
+        let clients = load.start(&url, 16);
+        load.grows(100).await?;
+        way.cut().await;
+        until("a full spool", async || Ok((load.refused() > 100).then_some(()))).await?;
+        until("readiness to say so", async || {
+            let ready: Value = reqwest::get(format!("{url}/readyz")).await?.json().await?;
+            Ok((ready["components"]["traffic"]["state"] == "down").then_some(()))
+        })
+        .await?;
+        drop(clients);
+        let counted = metric(&url, "lapidary_traffic_refused_total").await?;
+        ensure!(counted >= load.refused() as f64, "{counted}");
+        adds_up(&url).await?;
+        way.restore();
+        drained(&url).await?;
+        load.is_on_record(&world).await
+    })
+    .await
+}

@@ -1,0 +1,77 @@
+//! Training runs, whatever happens to their trainers, their broker, their database and their store.
+
+mod commands;
+mod dead_letters;
+mod gate;
+mod servers;
+mod stops;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use testkit::{Method, Transaction, World, until};
+
+/// Settings with which a trainer notices everything soon.
+pub const QUICK: [(&str, &str); 2] = [
+    ("LAPIDARY__TRAINER__LEASE_MS", "1000"),
+    ("LAPIDARY__TRAINER__SWEEP_INTERVAL_MS", "200"),
+];
+
+pub const RUNS: &str = "SELECT status, attempts, failures, crashes FROM training_runs";
+
+/// Keeps every run from committing its model, until the transaction is rolled back.
+pub async fn hold_commits(world: &World) -> Result<Transaction> {
+    let transaction = world.database.begin().await?;
+    transaction
+        .execute("LOCK TABLE models IN ACCESS EXCLUSIVE MODE")
+        .await?;
+    Ok(transaction)
+}
+
+/// Waits until so many trainers wait for the lock.
+pub async fn held(world: &World, trainers: i64) -> Result<()> {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                   AND wait_event_type = 'Lock' AND application_name LIKE 'trainer%'";
+    world
+        .becomes(&format!("least({trainers}, ({waiting}))"), trainers)
+        .await
+}
+
+/// Publishes into the queue of the kind `linear`.
+pub async fn publish(world: &World, payload: &str) -> Result<()> {
+    let message = serde_json::json!({
+        "routing_key": "train.linear", "payload": payload, "payload_encoding": "string",
+        "properties": {"delivery_mode": 2},
+    });
+    let answer = world
+        .vhost
+        .call(
+            Method::POST,
+            "exchanges/{vhost}/amq.default/publish",
+            Some(message),
+        )
+        .await?;
+    anyhow::ensure!(answer["routed"] == true, "{answer}");
+    Ok(())
+}
+
+/// Waits for so many dead letters; their reasons, oldest first.
+pub async fn dead_letters(world: &World, count: usize) -> Result<Vec<String>> {
+    let all = serde_json::json!({"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"});
+    let letters = until(&format!("{count} dead letters"), async || {
+        let path = "queues/{vhost}/dead-letters/get";
+        let letters = world.vhost.call(Method::POST, path, Some(all.clone())).await?;
+        Ok(letters
+            .as_array()
+            .filter(|letters| letters.len() >= count)
+            .cloned())
+    })
+    .await?;
+    let reason = |letter: &Value| {
+        let reason = &letter["properties"]["headers"]["x-lapidary-reason"];
+        Ok(reason
+            .as_str()
+            .context("a dead letter without a reason")?
+            .to_owned())
+    };
+    letters.iter().map(reason).collect()
+}

@@ -1,0 +1,60 @@
+//! From a model in memory to a model version: stored, judged, committed.
+
+use domain::{ModelVersion, model::ArtifactRef, verdict::Verdict};
+use storage::{
+    runs::claim::Lease,
+    runs::finish::{Finish, Trained},
+};
+use tracing::info;
+
+use super::{Learned, Trouble};
+use crate::{gate, trainer::Trainer};
+
+const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A model version, and what the gate said of it.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) version: ModelVersion,
+    pub(crate) verdict: Verdict,
+}
+
+/// Stores the artifact, brings it before the gate, and commits all of it; judged again where the champion moved.
+pub(super) async fn commit(
+    trainer: &Trainer,
+    lease: &Lease,
+    learned: &Learned,
+    log: &[String],
+) -> Result<Committed, Trouble> {
+    let (database, store) = (&trainer.backend.database, &trainer.backend.store);
+    let bytes = learned.artifact.to_bytes();
+    let size = bytes.len() as u64;
+    let sha256 = store.put_artifact(bytes).await?;
+    loop {
+        let (reign, judgement) = gate::judge(trainer, learned, sha256).await?;
+        let trained = Trained {
+            artifact: ArtifactRef { sha256, bytes: size },
+            parameters: &learned.parameters,
+            metrics: &learned.metrics,
+            trials: &learned.trials,
+            code_version: CODE_VERSION,
+            log,
+            judged_against: reign,
+        };
+        let verdict = |version| judgement.clone().into_verdict(version);
+        match database
+            .finish_run(lease, &trained, verdict, trainer.clock.now())
+            .await?
+        {
+            Finish::Committed(version) => {
+                let promoted = judgement.promoted();
+                info!(run.id = %lease.run_id, model.version = version.get(), promoted, "the run made a model");
+                metrics::counter!("lapidary_models_total", "kind" => lease.kind.name()).increment(1);
+                let verdict = judgement.into_verdict(version);
+                return Ok(Committed { version, verdict });
+            }
+            Finish::LeaseLost => return Err(Trouble::LeaseLost),
+            Finish::ChampionMoved => {}
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! One attempt at one run: samples in, committed model out, the lease renewed meanwhile.
+
+mod commit;
+mod learning;
+
+use std::time::Duration;
+
+use domain::run::Progress;
+use storage::{StorageError, runs::claim::Lease};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::trainer::Trainer;
+pub(crate) use commit::Committed;
+pub(crate) use learning::{Learned, Repeated, learn_alone};
+
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Why an attempt made no model. What the run's row says of it is written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttemptError {
+    /// The run is another trainer's by now.
+    #[error("another trainer has taken the run over")]
+    LeaseLost,
+    /// This process was told to stop; the run is put back.
+    #[error("the run was stopped and put back")]
+    Stopped,
+    /// These samples allow no model: the run has failed.
+    #[error("{0}")]
+    NoModel(String),
+    /// The run has failed for good.
+    #[error("{0}")]
+    GivenUp(String),
+    /// Something went wrong; the run is put back, and another try may succeed.
+    #[error("{0}")]
+    TryAgain(String),
+}
+
+/// How an attempt ended, before that is written down.
+pub(crate) enum Trouble {
+    /// The run is another's.
+    LeaseLost,
+    /// Told to stop.
+    Stopped,
+    /// No model can come of these samples.
+    NoModel(String),
+    /// Never to be tried again, for what it needs is damaged.
+    Damaged(String),
+    /// Postgres or the object store is away.
+    Away(StorageError),
+    /// Anything else.
+    Failed(String),
+}
+
+impl From<StorageError> for Trouble {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Unavailable { .. } => Self::Away(error),
+            StorageError::MissingObject(_)
+            | StorageError::DamagedObject { .. }
+            | StorageError::BadBatch(_) => Self::Damaged(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Trains and commits; waits out servers that are away, without counting that as a failure. `seen` is shown the
+/// progress.
+pub(crate) async fn run(
+    trainer: &Trainer,
+    lease: &Lease,
+    stop: &CancellationToken,
+    seen: impl Fn(Progress) + Send,
+) -> Result<Committed, AttemptError> {
+    let mut log = Vec::new();
+    let ended = tokio::select! {
+        ended = patiently(trainer, lease, &mut log, &seen) => ended,
+        () = until_lost(trainer, lease) => Err(Trouble::LeaseLost),
+        () = stop.cancelled() => Err(Trouble::Stopped),
+    };
+    match ended {
+        Ok(committed) => Ok(committed),
+        Err(trouble) => Err(write_down(trainer, lease, trouble, &log).await),
+    }
+}
+
+/// Every step that needs a server is repeated while it is away; what was learned already is not learned again.
+async fn patiently(
+    trainer: &Trainer,
+    lease: &Lease,
+    log: &mut Vec<String>,
+    seen: &(impl Fn(Progress) + Send),
+) -> Result<Committed, Trouble> {
+    let mut patience = Patience::default();
+    let samples = loop {
+        let (database, store) = (&trainer.backend.database, &trainer.backend.store);
+        match database.samples(store, lease.dataset_version).await {
+            Err(error) if error.is_unavailable() => patience.wait(lease, &error).await,
+            samples => break samples?,
+        }
+    };
+    let (attempt, count, version) = (lease.attempt, samples.len(), lease.dataset_version);
+    log.push(format!(
+        "attempt {attempt}: {count} samples of dataset version {version}"
+    ));
+    let learned = learning::learn(trainer, lease, samples, log, seen).await?;
+    loop {
+        match commit::commit(trainer, lease, &learned, log).await {
+            Err(Trouble::Away(error)) => patience.wait(lease, &error).await,
+            ended => return ended,
+        }
+    }
+}
+
+/// Waiting for a server, told once.
+#[derive(Default)]
+struct Patience {
+    told: bool,
+}
+
+impl Patience {
+    async fn wait(&mut self, lease: &Lease, error: &StorageError) {
+        if !self.told {
+            warn!(run.id = %lease.run_id, reason = %error, "the run waits for a server");
+            self.told = true;
+        }
+        tokio::time::sleep(WAIT).await;
+    }
+}
+
+/// Renews the lease until it is lost; Postgres being away is no loss, for nobody can take the run then.
+async fn until_lost(trainer: &Trainer, lease: &Lease) {
+    let length = trainer.lease;
+    loop {
+        tokio::time::sleep(length / 3).await;
+        if let Ok(false) = trainer.backend.database.renew_lease(lease, length).await {
+            return;
+        }
+    }
+}
+
+/// Writes into the run's row what came of the attempt.
+async fn write_down(trainer: &Trainer, lease: &Lease, trouble: Trouble, log: &[String]) -> AttemptError {
+    let (database, now) = (&trainer.backend.database, trainer.clock.now());
+    let last = lease.failures + 1 >= trainer.max_failures;
+    let (written, error) = match trouble {
+        Trouble::LeaseLost => return AttemptError::LeaseLost,
+        Trouble::Stopped => (database.put_back_run(lease, log).await, AttemptError::Stopped),
+        Trouble::Away(error) => {
+            let reason = error.to_string();
+            (
+                database.put_back_run(lease, log).await,
+                AttemptError::TryAgain(reason),
+            )
+        }
+        Trouble::NoModel(reason) => {
+            let failed = database.fail_run(lease, &reason, log, now).await;
+            (failed, AttemptError::NoModel(reason))
+        }
+        Trouble::Failed(reason) if !last => {
+            let requeued = database.requeue_run(lease, &reason, log).await;
+            (requeued, AttemptError::TryAgain(reason))
+        }
+        Trouble::Damaged(reason) | Trouble::Failed(reason) => {
+            let failed = database.fail_run(lease, &reason, log, now).await;
+            (failed, AttemptError::GivenUp(reason))
+        }
+    };
+    match written {
+        Ok(true) => error,
+        Ok(false) => AttemptError::LeaseLost,
+        // The lease runs out, and the next trainer takes over.
+        Err(why) => AttemptError::TryAgain(format!("{error}; and it could not be written down: {why}")),
+    }
+}
