@@ -7,6 +7,10 @@ mod notebook;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod ranges;
+#[cfg(test)]
+mod reasons;
+#[cfg(test)]
 mod search;
 #[cfg(test)]
 mod stones;
