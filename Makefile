@@ -1,6 +1,6 @@
 # `make` alone lists the targets. What they do is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-serving bench-similar bench-training check-api
+.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-model bench-serving bench-similar bench-training check-api
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench-serving: ## measure durable predictions: beside an echo and FastAPI, then 
 
 bench-similar: install ## measure similar samples in process, of 10 million
 	@cargo run --release --locked --workspace --example similar -- 10000000
+
+bench-model: install ## measure a prediction of boosted trees beside XGBoost's own library
+	@cargo run --release --locked -p model --features learners --example predictor | tee bench/results/model.md
 
 check-api: install ## let schemathesis attack the API of a system of its own, with a key and without
 	@scripts/check-api.sh

@@ -47,7 +47,7 @@ pub enum ArtifactError {
         position: usize,
         /// The price that the artifact holds, in US dollars.
         expected: f64,
-        /// The price that it predicts, in US dollars.
+        /// The price that it predicts, in US dollars; where it is the same, the range differs.
         predicted: f64,
     },
 }
@@ -62,12 +62,13 @@ impl Artifact {
     /// The artifact of `predictor`, whose ranges were calibrated.
     #[must_use]
     pub fn new(predictor: Predictor, ranges: Ranges) -> Self {
-        let golden = golden::of(&predictor);
+        let diamonds = golden::diamonds(predictor.trained_on()).into_iter();
+        let golden = diamonds.map(|diamond| Golden::of(diamond, &predictor, &ranges));
         Self {
             format_version: FORMAT_VERSION,
+            golden: golden.collect(),
             predictor,
             ranges,
-            golden,
         }
     }
 
@@ -122,12 +123,12 @@ impl Artifact {
             return Err(ArtifactError::NoGolden);
         }
         for (position, golden) in self.golden.iter().enumerate() {
-            let (expected, predicted) = (golden.price, self.predictor.predict(&golden.diamond));
-            if predicted.to_bits() != expected.to_bits() {
+            let found = Golden::of(golden.diamond, &self.predictor, &self.ranges);
+            if !found.agrees(golden) {
                 return Err(ArtifactError::Golden {
                     position,
-                    expected,
-                    predicted,
+                    expected: golden.price,
+                    predicted: found.price,
                 });
             }
         }
@@ -180,6 +181,25 @@ mod tests {
         assert!(matches!(
             Artifact::load(&bytes),
             Err(ArtifactError::Golden { position: 0, .. })
+        ));
+    }
+
+    #[test]
+    fn a_range_changed_in_its_last_digits_is_noticed() {
+        let json: Value = serde_json::from_slice(&artifact().to_bytes()).unwrap();
+        for which in ["complete", "masked"] {
+            let pointer = format!("/ranges/{which}/quantile");
+            let quantile = json.pointer(&pointer).unwrap().as_f64().unwrap();
+            let error = Artifact::load(&changed(&pointer, json!(quantile * (1.0 + 1e-14)))).unwrap_err();
+            assert!(matches!(error, ArtifactError::Golden { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_turns_around_is_refused() {
+        assert!(matches!(
+            Artifact::load(&changed("/ranges/masked/quantile", json!(-0.1))),
+            Err(ArtifactError::Malformed(_))
         ));
     }
 

@@ -129,6 +129,25 @@ fn sample(position: usize) -> Sample {
     }
 }
 
+/// Samples whose prices are those of [`linear_model`] times e to the power of something within
+/// ±`spread`, drawn anew for every `seed`.
+pub(crate) fn noisy_samples(count: usize, spread: f64, seed: u64) -> Vec<Sample> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    // Knuth's linear congruential generator, its high bits.
+    let mut unit = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / f64::from(1_u32 << 31)
+    };
+    let noisy = |mut sample: Sample| {
+        let price = linear_model().predict(&sample.diamond.into());
+        sample.price = Price::try_from(price * (spread * (2.0 * unit() - 1.0)).exp()).unwrap();
+        sample
+    };
+    samples(count).into_iter().map(noisy).collect()
+}
+
 /// Diamonds of any grade, with and without x.
 pub(crate) fn partial_diamonds() -> impl Strategy<Value = PartialDiamond> {
     let x = proptest::option::of((1.0..15.0).prop_map(millimeters));

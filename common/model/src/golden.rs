@@ -9,15 +9,39 @@
 use domain::{Carat, Clarity, Color, Cut, Millimeters, PartialDiamond, Percent};
 use serde::{Deserialize, Serialize};
 
-use crate::{Predictor, range::TrainedOn};
+use crate::{Predictor, Ranges, range::TrainedOn};
 
-/// A diamond and its price.
+/// A diamond and what the model says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Golden {
     #[serde(with = "DiamondForm")]
     pub(crate) diamond: PartialDiamond,
     /// In US dollars.
     pub(crate) price: f64,
+    /// Both ends of the range, in US dollars; none where the model gives none.
+    pub(crate) range: Option<(f64, f64)>,
+}
+
+impl Golden {
+    /// What `predictor` and `ranges` say of `diamond`.
+    pub(crate) fn of(diamond: PartialDiamond, predictor: &Predictor, ranges: &Ranges) -> Self {
+        let price = predictor.predict(&diamond);
+        let range = ranges.range(predictor, &diamond, price).ok();
+        Self {
+            diamond,
+            price,
+            range: range.map(|range| (range.low, range.high)),
+        }
+    }
+
+    /// Whether both say the same, bit for bit.
+    pub(crate) fn agrees(&self, other: &Self) -> bool {
+        let bits = |golden: &Self| {
+            let range = golden.range.map(|(low, high)| (low.to_bits(), high.to_bits()));
+            (golden.price.to_bits(), range)
+        };
+        bits(self) == bits(other)
+    }
 }
 
 /// How a diamond is written in an artifact: what is not known is left out.
@@ -40,17 +64,8 @@ struct DiamondForm {
     z: Option<Millimeters>,
 }
 
-/// The golden predictions of `predictor`.
-pub(crate) fn of(predictor: &Predictor) -> Vec<Golden> {
-    let priced = |diamond| Golden {
-        diamond,
-        price: predictor.predict(&diamond),
-    };
-    diamonds(predictor.trained_on()).into_iter().map(priced).collect()
-}
-
-/// The complete diamonds, then the same ones masked.
-fn diamonds(trained_on: &TrainedOn) -> Vec<PartialDiamond> {
+/// The golden diamonds of a model: the complete ones, then the same ones masked.
+pub(crate) fn diamonds(trained_on: &TrainedOn) -> Vec<PartialDiamond> {
     let complete = complete_diamonds(trained_on);
     let masked = complete.iter().map(PartialDiamond::masked).collect();
     [complete, masked].concat()

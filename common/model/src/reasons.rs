@@ -62,17 +62,21 @@ pub(crate) fn explanation(
 }
 
 /// Rounds `base` and `parts` to cents so that they add up to `price` in cents: what rounding down leaves goes to the
-/// parts that lose most by it (the method of largest remainders).
+/// parts that lose most by it (the method of largest remainders). A part that is 0 stays 0; where all are, the base
+/// gives way.
 fn whole_cents(price: f64, base: f64, parts: &[f64]) -> Option<(f64, Vec<f64>)> {
-    let base = cents::of(base)?;
+    let (price, base) = (cents::of(price)?, cents::of(base)?);
     let mut rounded: Vec<i64> = parts
         .iter()
         .map(|part| cents::floor(*part))
         .collect::<Option<_>>()?;
-    let mut order: Vec<usize> = (0..parts.len()).collect();
+    let mut order: Vec<usize> = (0..parts.len()).filter(|place| parts[*place] != 0.0).collect();
+    if order.is_empty() {
+        return Some((cents::dollars(price), vec![0.0; parts.len()]));
+    }
     let lost = |place: &usize| parts[*place] * 100.0 - rounded[*place] as f64;
     order.sort_by(|a, b| lost(b).total_cmp(&lost(a)));
-    let mut left = cents::of(price)? - base - rounded.iter().sum::<i64>();
+    let mut left = price - base - rounded.iter().sum::<i64>();
     for place in order.iter().cycle().take(left.unsigned_abs() as usize) {
         let step = left.signum();
         rounded[*place] += step;
@@ -171,6 +175,13 @@ mod tests {
                 prop_assert!((part - rounded).abs() < 0.0101 * 2.0, "{} {}", part, rounded);
             }
         }
+    }
+
+    #[test]
+    fn a_part_that_is_nothing_stays_nothing() {
+        let one = whole_cents(10.05, 4.0, &[0.0, 6.0, 0.0]);
+        assert_eq!(one, Some((4.0, vec![0.0, 6.05, 0.0])));
+        assert_eq!(whole_cents(4.02, 4.0, &[0.0, 0.0]), Some((4.02, vec![0.0, 0.0])));
     }
 
     #[test]

@@ -122,3 +122,6 @@ fn trees(model: &ModelForm) -> Result<Vec<Tree>, ForestError> {
     let read = |(tree, form)| Tree::try_from(form).map_err(|fault| ForestError::Tree { tree, fault });
     model.trees.iter().enumerate().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ mod fault;
 mod forest;
 mod form;
 mod shap;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod walk;
 

@@ -14,13 +14,13 @@ use super::tree::{Node, Split, Subtree, Tree};
 struct Questions {
     /// The thresholds asked of each feature, ascending: first those where a missing value goes left,
     /// then those where it goes right.
-    thresholds: [[Vec<f32>; 2]; 9],
+    thresholds: Box<[[Vec<f32>; 2]; 9]>,
     count: usize,
 }
 
 impl Questions {
     fn of(trees: &[Tree]) -> Self {
-        let mut thresholds: [[Vec<f32>; 2]; 9] = Default::default();
+        let mut thresholds = Box::<[[Vec<f32>; 2]; 9]>::default();
         for split in trees.iter().flat_map(Tree::splits) {
             thresholds[usize::from(split.feature)][side(split)].push(split.threshold);
         }
@@ -44,7 +44,7 @@ impl Questions {
     /// Answers every question for `row`: 0 is left, 1 is right.
     fn answer(&self, row: &[f32; 9], answers: &mut [u8]) {
         let mut rest = answers;
-        for (value, groups) in row.iter().zip(&self.thresholds) {
+        for (value, groups) in row.iter().zip(self.thresholds.iter()) {
             for (missing, thresholds) in (0..).zip(groups) {
                 let (group, others) = rest.split_at_mut(thresholds.len());
                 rest = others;

@@ -74,6 +74,17 @@ impl Notebook {
     }
 }
 
+/// Every sample of the file, in its order; none where it is absent.
+pub(crate) fn samples() -> Option<Vec<Sample>> {
+    Some(
+        Notebook::read()?
+            .lines
+            .into_iter()
+            .filter_map(|(_, sample)| sample)
+            .collect(),
+    )
+}
+
 fn lines(csv: &[u8]) -> Vec<Line> {
     let mut reader = csv::Reader::from_reader(csv);
     let header = reader.headers().unwrap().clone();
