@@ -60,5 +60,7 @@ start trainer
 start api
 zcat data/diamonds.csv.gz >"$WORK/inbox/.part" && mv "$WORK/inbox/.part" "$WORK/inbox/diamonds.csv"
 until curl -fs -o /dev/null "$URL/v1/models/champion"; do sleep 0.2; done
-attack without-a-key
-attack with-a-key --header "Authorization: Bearer $KEY"
+failed=0
+attack without-a-key || failed=1
+attack with-a-key --header "Authorization: Bearer $KEY" || failed=1
+exit "$failed"

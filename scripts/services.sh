@@ -2,7 +2,7 @@
 # The three services of this checkout, and the servers they need.
 #   scripts/services.sh up|down|status|logs|running
 #   scripts/services.sh keys add|list|revoke …
-#   scripts/services.sh retain …
+#   scripts/services.sh retain|traffic|replay|trainer …
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -211,45 +211,20 @@ running() {
   return 1
 }
 
-# API keys, in the database of this checkout.
-keys() {
+# A command of a service, on the data of this checkout.
+command_of() { # SERVICE ARGUMENTS…
   check_binaries
   [ -r "$SERVERS_ENV" ] || [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || fail "there is no database yet" "make one with: make up"
   load_servers
-  "$BIN/api" keys "$@"
-}
-
-# Old files and unneeded batches of this checkout.
-retain() {
-  check_binaries
-  [ -r "$SERVERS_ENV" ] || [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || fail "there is no database yet" "make one with: make up"
-  load_servers
-  LAPIDARY__STORE__URL="file://$LOCAL/store" LAPIDARY__INGEST__INBOX="$INBOX" "$BIN/ingest" retain "$@"
-}
-
-# Traffic records in the database of this checkout.
-traffic() {
-  check_binaries
-  [ -r "$SERVERS_ENV" ] || [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || fail "there is no database yet" "make one with: make up"
-  load_servers
-  LAPIDARY__STORE__URL="file://$LOCAL/store" "$BIN/api" traffic "$@"
-}
-
-# Recorded predictions of this checkout, made again.
-replay() {
-  check_binaries
-  [ -r "$SERVERS_ENV" ] || [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || fail "there is no database yet" "make one with: make up"
-  load_servers
-  LAPIDARY__STORE__URL="file://$LOCAL/store" "$BIN/api" replay "$@"
+  LAPIDARY__STORE__URL="file://$LOCAL/store" LAPIDARY__INGEST__INBOX="$INBOX" "$BIN/$1" "${@:2}"
 }
 
 make_local_folders
 load_ports
 case ${1:-} in
   up | down | status | logs | running) "$1" ;;
-  keys) shift && keys "$@" ;;
-  retain) shift && retain "$@" ;;
-  traffic) shift && traffic "$@" ;;
-  replay) shift && replay "$@" ;;
-  *) fail "usage: scripts/services.sh up|down|status|logs|running|keys|retain|traffic|replay" ;;
+  keys | traffic | replay) command_of api "$@" ;;
+  retain) command_of ingest "$@" ;;
+  trainer) command_of "$@" ;;
+  *) fail "usage: scripts/services.sh up|down|status|logs|running|keys|retain|traffic|replay|trainer" ;;
 esac

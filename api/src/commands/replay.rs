@@ -17,10 +17,9 @@ const PART: u64 = 500;
 const PATHS: [&str; 2] = ["/v1/predictions", "/v1/predictions/batch"];
 
 #[derive(Args)]
-#[group(required = true, multiple = false, args = ["request", "model"])]
 pub(super) struct Replay {
     /// Makes the answer to one recorded request again, with the model of its moment, and compares the bytes.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "model", required_unless_present = "model")]
     request: Option<Uuid>,
     /// Sends all recorded predictions of a time through this model version, and tells how prices would have moved.
     #[arg(long)]

@@ -34,10 +34,9 @@ pub(super) async fn run(recorder: Arc<Recorder>, database: Database) {
             _ = days.tick() => make_days(&recorder, &database).await,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        if recorder.is_away() || recorder.spool.bytes() > 0 {
-            if let Err(error) = bring_back(&recorder, &mut writer).await {
-                debug!(error = format!("{error:#}"), "the spool waits");
-            }
+        let waits = recorder.is_away() || recorder.spool.bytes() > 0;
+        if waits && let Err(error) = bring_back(&recorder, &mut writer).await {
+            debug!(error = format!("{error:#}"), "the spool waits");
         }
         recorder.tell();
     }
@@ -115,7 +114,7 @@ async fn drain_file(
 fn read_group(mut reader: Reader) -> anyhow::Result<(Reader, Vec<TrafficRecord>, Option<Ending>)> {
     let (mut group, mut bytes) = (Vec::new(), 0);
     while group.len() < GROUP && bytes < GROUP_BYTES {
-        match reader.next()? {
+        match reader.read_next()? {
             Ok(record) => {
                 bytes += record.request_body.bytes.len() + record.response_body.bytes.len();
                 group.push(record);

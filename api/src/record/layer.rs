@@ -81,7 +81,7 @@ fn is_recorded(path: &str) -> bool {
         path.strip_prefix(*folder)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    !UNRECORDED.contains(&path) && !STATIC.iter().any(|folder| under(&folder))
+    !UNRECORDED.contains(&path) && !STATIC.iter().any(under)
 }
 
 /// An answer in the making, which is finished even if nobody waits for it any more: a client that hangs up makes

@@ -2,11 +2,12 @@
 //!
 //! Which errors a route can answer follows from what it takes: it is added here, so that no route forgets one.
 
+use domain::{Clarity, Color, Cut};
 use serde_json::{Value, json};
 use utoipa::{
     OpenApi,
     openapi::{
-        Content, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder,
+        Content, ObjectBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, Schema, Type,
         path::{Operation, Parameter, ParameterIn},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
@@ -25,7 +26,7 @@ const CLIENT: &str = "client_key";
             Every answer has an `x-request-id`, and an `x-model-version` where a model answered. \
             Rates are told by `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."
     ),
-    components(schemas(Problem, Fault)),
+    components(schemas(Problem, Fault, super::events::EventType)),
     tags(
         (name = "prices", description = "What a diamond costs, and what such diamonds were sold for."),
         (name = "models", description = "What was trained, and what serves."),
@@ -60,12 +61,35 @@ pub(super) fn begun() -> Document {
 
 /// Adds what every route has in common.
 pub(super) fn complete(mut document: Document) -> Document {
+    let components = document.components.get_or_insert_default();
+    for (quality, says, names) in [
+        ("Cut", "How well the stone was cut, worst first.", Cut::NAMES),
+        ("Color", "How colorless the stone is, worst first.", Color::NAMES),
+        (
+            "Clarity",
+            "How free of inclusions the stone is, worst first.",
+            Clarity::NAMES,
+        ),
+    ] {
+        components.schemas.insert(quality.to_owned(), grades(says, names));
+    }
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             complete_operation(operation);
         }
     }
     document
+}
+
+/// A quality, whose grades the derived schema would call by the names that they have in the code.
+fn grades(says: &str, names: &[&str]) -> RefOr<Schema> {
+    let example = names.last().map(|name| json!(name));
+    let grades = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(says))
+        .examples(example)
+        .enum_values(Some(names.iter().copied()));
+    RefOr::T(Schema::Object(grades.build()))
 }
 
 fn complete_operation(operation: &mut Operation) {

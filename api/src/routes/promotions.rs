@@ -4,7 +4,10 @@ use axum::extract::State;
 use domain::{ModelVersion, model::Promotion};
 use storage::promotions::PromotionFilter;
 
-use super::list::{Answer, Filter, List, Listed, Part, Times, during, is_number, list};
+use super::{
+    list::{Answer, Filter, List, Listed, Part, Times, during, is_number, list},
+    runs::small,
+};
 use crate::{
     input::{Faults, Params, Query},
     service::App,
@@ -18,7 +21,7 @@ impl Filter for PromotionFilter {
     }
 
     fn read(query: &Query, faults: &mut Faults) -> Option<Self> {
-        let version = |text: &str| text.parse::<ModelVersion>().ok();
+        let version = |text: &str| ModelVersion::try_from(small(text)?).ok();
         let model_version = query.optional("model_version", "a model version, such as 3", version, faults);
         let during = during(query, faults);
         Some(Self {

@@ -12,7 +12,7 @@ use storage::runs::RunFilter;
 
 use super::list::{Answer, Filter, List, Listed, Part, Times, during, is_time_and_id, list};
 use crate::{
-    input::{Faults, Params, Query},
+    input::{Faults, Params, Query, digits},
     problem::Problem,
     service::App,
 };
@@ -46,9 +46,15 @@ pub(crate) fn kind(query: &Query, faults: &mut Faults) -> Option<Option<ModelKin
     query.one_of("kind", &kinds, faults)
 }
 
+/// A whole number as the OpenAPI document has them: in 31 bits.
+pub(crate) fn small(text: &str) -> Option<i64> {
+    let number = digits(text).and_then(|number| i32::try_from(number).ok());
+    number.map(i64::from)
+}
+
 #[expect(clippy::option_option, reason = "wrong, absent and there are three things")]
 pub(crate) fn dataset_version(query: &Query, faults: &mut Faults) -> Option<Option<DatasetVersion>> {
-    let version = |text: &str| text.parse().ok();
+    let version = |text: &str| small(text)?.try_into().ok();
     query.optional("dataset_version", "a dataset version, such as 2", version, faults)
 }
 

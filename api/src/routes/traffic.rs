@@ -15,7 +15,10 @@ use storage::traffic::{BodyLimit, TrafficFilter};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::list::{Answer, Filter, List, Listed, Part, Times, during, list};
+use super::{
+    list::{Answer, Filter, List, Listed, Part, Times, during, list},
+    runs::small,
+};
 use crate::{
     access::Operator,
     base64::base64,
@@ -38,7 +41,7 @@ impl Filter for TrafficFilter {
         let during = during(query, faults);
         let status = |text: &str| digits(text).and_then(|number| u16::try_from(number).ok());
         let status = query.optional("status", "an HTTP status, such as 200", status, faults);
-        let version = |text: &str| text.parse::<ModelVersion>().ok();
+        let version = |text: &str| ModelVersion::try_from(small(text)?).ok();
         let model_version = query.optional("model_version", "a model version, such as 3", version, faults);
         let during = during?;
         Some(Self {

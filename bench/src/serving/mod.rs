@@ -64,7 +64,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         println!("{}", report::verdict(&rounds, &calm, &busy));
         plot::latencies(&calm, &busy)?;
         let mib = soak::run(&world, &system, options.soak_minutes, options.connections).await?;
-        println!("{}", soak::told(&mib));
+        if !mib.is_empty() {
+            println!("{}", soak::told(&mib));
+        }
         Ok(())
     })
     .await

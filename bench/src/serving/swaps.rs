@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use reqwest::Client;
 use serde_json::{Value, json};
-use testkit::{World, generate::Diamonds, until};
+use testkit::World;
 
 use super::{open_loop::Outcome, system::System};
 
-/// Different artifacts to swap between.
-const MODELS: u64 = 6;
 /// How long the load lasts for each swap.
 const SECONDS_A_SWAP: f64 = 0.2;
 
@@ -24,7 +22,7 @@ pub(super) async fn during<F>(
 where
     F: Future<Output = Result<Outcome>>,
 {
-    let versions = versions(world, system).await?;
+    let versions = versions(system).await?;
     let key = world.operator_key().await?;
     let url = system.url();
     let promoting = tokio::spawn(async move { promote_all(&url, &key, &versions, swaps).await });
@@ -32,39 +30,24 @@ where
     Ok((outcome, promoting.await??))
 }
 
-/// Drops more files, until there are several models of the champion's kind.
-async fn versions(world: &World, system: &System) -> Result<Vec<u64>> {
-    let kind = &system.champion["kind"];
-    let mut seen = Vec::new();
-    for seed in 0..MODELS {
-        world.drop_file(
-            &format!("more-{seed}.csv"),
-            &Diamonds::new(2000, seed + 100).to_bytes(),
-        )?;
-        let before = seen.len();
-        seen = until("one more model", async || {
-            let models: Value = reqwest::get(format!("{}/v1/models?limit=1000", system.url()))
-                .await?
-                .json()
-                .await?;
-            let versions: Vec<_> = models["items"]
-                .as_array()
-                .context("no models")?
-                .iter()
-                .filter(|model| &model["kind"] == kind)
-                .filter_map(|model| model["version"].as_u64())
-                .collect();
-            Ok((versions.len() > before.max(1)).then_some(versions))
-        })
-        .await?;
-    }
-    Ok(seen)
+/// Every model there is, of whatever kind: each is another artifact.
+async fn versions(system: &System) -> Result<Vec<u64>> {
+    let models = reqwest::get(format!("{}/v1/models?limit=1000", system.url())).await?;
+    let models: Value = models.json().await?;
+    let items = models["items"].as_array().context("no models")?;
+    let versions: Vec<_> = items
+        .iter()
+        .filter_map(|model| model["version"].as_u64())
+        .collect();
+    ensure!(versions.len() > 1, "there is nothing to swap to");
+    Ok(versions)
 }
 
 async fn promote_all(url: &str, key: &str, versions: &[u64], swaps: usize) -> Result<usize> {
     let client = Client::new();
     for number in 0..swaps {
-        let version = versions[number % versions.len()];
+        // The newest is the champion; the first swap is to another.
+        let version = versions[(number + 1) % versions.len()];
         let sent = client
             .post(format!("{url}/v1/models/{version}/promote"))
             .bearer_auth(key);

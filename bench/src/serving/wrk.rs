@@ -58,7 +58,11 @@ pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Mea
 
 /// The word after a label, or before `requests in`.
 fn field<'t>(text: &'t str, label: &str) -> Result<&'t str> {
-    let line = text.lines().find(|line| line.contains(label));
+    // `68.50%` is no `50%`.
+    let is_it = |line: &&str| {
+        line.trim_start().starts_with(label) || (label == "requests in" && line.contains(label))
+    };
+    let line = text.lines().find(is_it);
     let line = line.with_context(|| format!("wrk said no {label:?}: {text}"))?;
     let words = match label {
         "requests in" => line.trim(),
@@ -103,11 +107,11 @@ mod tests {
 
     #[test]
     fn what_wrk_says_is_read() {
-        let text = "  Latency Distribution\n     50%  950.00us\n     99%    1.20s \n  1234 requests in 5.00s, 3MB read\n\
+        let text = "  Latency  1.3ms  2.1ms  29.3ms  68.50%\n  Latency Distribution\n     50%  950.00us\n     99%    1.20s \n  1234 requests in 5.00s, 3MB read\n\
                     Requests/sec:  246.8\n";
         assert_eq!(field(text, "requests in").unwrap(), "1234");
         assert_eq!(field(text, "Requests/sec:").unwrap(), "246.8");
-        assert_eq!(milliseconds(field(text, "50%").unwrap()).unwrap(), 0.95);
+        assert!((milliseconds(field(text, "50%").unwrap()).unwrap() - 0.95).abs() < 1e-9);
         assert_eq!(milliseconds(field(text, "99%").unwrap()).unwrap(), 1200.0);
     }
 }

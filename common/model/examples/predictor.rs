@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn ours(json: &str, samples: &[Sample], rows: &[Row]) -> Result<(), Box<dyn Error>> {
     let forest = Forest::read(json)?;
-    let predictor = Predictor::Xgboost(TreeModel::new(json.into(), samples)?);
+    let predictor = Predictor::Xgboost(Box::new(TreeModel::new(json.into(), samples)?));
     let ranges = Ranges::calibrate(&predictor, &samples[..1_000]);
     let complete: Vec<PartialDiamond> = samples.iter().map(|sample| sample.diamond.into()).collect();
     let masked: Vec<PartialDiamond> = complete.iter().map(PartialDiamond::masked).collect();

@@ -12,7 +12,7 @@ pub enum Predictor {
     /// Least squares on the logarithm of the price.
     Linear(LinearModel),
     /// Gradient-boosted trees on the price.
-    Xgboost(TreeModel),
+    Xgboost(Box<TreeModel>),
     /// Least squares on the logarithm of the price, the coefficients pulled towards 0.
     ElasticNet(LinearModel),
 }

@@ -31,12 +31,13 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node with `settings` in `rabbitmq.conf` beside what it needs anyway.
+    /// Starts a node with `settings` in `rabbitmq.conf` beside what it needs anyway, and with this `advanced.config`,
+    /// an Erlang term.
     ///
     /// # Errors
     ///
     /// When RabbitMQ is not installed, or does not come up within a minute.
-    pub async fn start(settings: &str) -> Result<Self> {
+    pub async fn start(settings: &str, advanced: &str) -> Result<Self> {
         ensure!(
             Path::new(SERVER).exists(),
             "{SERVER} is missing: run `make install`"
@@ -51,10 +52,9 @@ impl Node {
         };
         let config = format!("listeners.tcp.1 = 127.0.0.1:{}\n{settings}\n", node.amqp);
         fs::write(node.path("rabbitmq.conf"), config)?;
-        for name in ["rabbitmq-env.conf", "enabled_plugins"] {
-            let content = if name == "enabled_plugins" { "[]." } else { "" };
-            fs::write(node.path(name), content)?;
-        }
+        fs::write(node.path("advanced.config"), advanced)?;
+        fs::write(node.path("enabled_plugins"), "[].")?;
+        fs::write(node.path("rabbitmq-env.conf"), "")?;
         node.launch().await?;
         Ok(node)
     }

@@ -47,7 +47,7 @@ where
 }
 
 impl World {
-    /// Starts a service with default settings, changed in addresses and in `more`.
+    /// Starts a service with default settings, changed in addresses and in `more`; trained is the linear kind.
     ///
     /// # Errors
     ///
@@ -90,6 +90,8 @@ impl World {
             ("LAPIDARY__TRAINER__LISTEN", any.clone()),
             ("LAPIDARY__API__LISTEN", any),
         ];
+        // Every kind would train in every test otherwise.
+        settings.push(("LAPIDARY__TRAINING__KINDS", "linear".to_owned()));
         settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         settings
     }

@@ -36,7 +36,7 @@ pub(crate) struct Export {
 
 enum Sink {
     Parquet(Box<TrafficParquet>),
-    Csv(CsvFile),
+    Csv(Box<CsvFile>),
 }
 
 impl Export {
@@ -81,7 +81,7 @@ impl Sink {
         let opened = File::create(part).with_context(|| format!("cannot write {}", part.display()))?;
         Ok(match is_parquet {
             true => Self::Parquet(Box::new(TrafficParquet::new(opened)?)),
-            false => Self::Csv(CsvFile::new(opened)?),
+            false => Self::Csv(Box::new(CsvFile::new(opened)?)),
         })
     }
 

@@ -6,7 +6,7 @@ use storage::events::{EventFilter, PastEvent};
 
 use super::{
     super::list::{Answer, Filter, List, Listed, Part, Times, during, is_number, list},
-    TYPES,
+    EventType, TYPES,
 };
 use crate::{
     input::{Faults, Params, Query},
@@ -42,7 +42,7 @@ pub(super) fn name(query: &Query, faults: &mut Faults) -> Option<Option<String>>
 ///
 /// CloudEvents 1.0 in the order of their commits, oldest first; none is ever added before one that was seen.
 #[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "events",
-    params(("type" = Option<String>, Query, description = "Only of this type.", example = "model.ready"), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
+    params(("type" = Option<EventType>, Query, description = "Only of this type.", example = "model.ready"), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
     responses((status = 200, description = "Oldest first", body = List<Value>)))]
 pub(crate) async fn events(
     State(app): State<App>,

@@ -22,7 +22,7 @@ use storage::{
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
-use super::{super::list::is_number, history};
+use super::{super::list::is_number, EventType, history};
 use crate::{
     feed::Feed,
     input::{Faults, FromQuery, Params, Place, Query},
@@ -43,7 +43,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// Only of this type.
-    #[param(example = "model.ready")]
+    #[param(value_type = Option<EventType>, example = "model.ready")]
     r#type: Option<String>,
 }
 

@@ -12,8 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
-    json::{AnsweringModel, DiamondJson},
-    price::{Quote, Why, quote, why},
+    json::{AnsweringModel, DiamondJson, ReasonJson},
+    price::{Quote, quote},
 };
 use crate::{
     input::{Faults, FromQuery, JsonBody, Params, Place, Query},
@@ -51,8 +51,14 @@ pub(crate) struct Prediction {
     id: Uuid,
     #[serde(flatten)]
     quote: Quote,
-    #[serde(flatten)]
-    why: Option<Why>,
+    /// What a diamond of which nothing is known would cost, in US dollars; there when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, required = false, example = 2406.12)]
+    base: Option<f64>,
+    /// What each feature adds to it, the largest effect first; base and effects add up to the price, to the cent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<ReasonJson>, required = false)]
+    reasons: Option<Vec<ReasonJson>>,
     /// Always USD.
     #[schema(example = "USD")]
     currency: &'static str,
@@ -99,10 +105,17 @@ pub(crate) fn answer(
         faults.add(&Place::Root, no_price.to_string());
         Problem::from(faults)
     })?;
+    let why = wanted
+        .explain
+        .then(|| served.predictor.explain(diamond))
+        .flatten();
+    let (base, reasons) = why.map(|why| (why.base, why.reasons)).unzip();
+    let reasons = reasons.map(|reasons| reasons.iter().map(ReasonJson::of).collect());
     let answer = Prediction {
         id,
         quote,
-        why: wanted.explain.then(|| why(served, diamond)).flatten(),
+        base,
+        reasons,
         currency: "USD",
         model: AnsweringModel::of(served),
     };

@@ -4,7 +4,7 @@ use domain::{PartialDiamond, cents};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::json::{RangeJson, ReasonJson};
+use super::json::RangeJson;
 use crate::serving::Served;
 
 /// What is said of a price, wherever it is given.
@@ -21,16 +21,6 @@ pub(crate) struct Quote {
     /// The features in which the diamond is unlike all that the model was trained on: trust the price less.
     #[schema(value_type = Vec<String>, example = json!([]))]
     pub(crate) unusual: Vec<&'static str>,
-}
-
-/// Why a price is what it is; absent unless it was asked for, and where the price is beyond every diamond's.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Why {
-    /// What a diamond of which nothing is known would cost, in US dollars.
-    #[schema(example = 2423.11)]
-    base: f64,
-    /// What each feature adds to it, the largest effect first; base and effects add up to the price, to the cent.
-    reasons: Vec<ReasonJson>,
 }
 
 /// The model has no finite price for a diamond.
@@ -63,15 +53,6 @@ pub(crate) fn quote(served: &Served, diamond: &PartialDiamond) -> Result<Quote, 
         range,
         range_reason,
         unusual: served.predictor.unusual(diamond),
-    })
-}
-
-/// Why the model that is served gives `diamond` its price.
-pub(crate) fn why(served: &Served, diamond: &PartialDiamond) -> Option<Why> {
-    let explanation = served.predictor.explain(diamond)?;
-    Some(Why {
-        base: explanation.base,
-        reasons: explanation.reasons.iter().map(ReasonJson::of).collect(),
     })
 }
 

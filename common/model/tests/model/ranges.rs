@@ -21,7 +21,8 @@ const RECIPE: Recipe = Recipe {
 
 pub(crate) fn trees(training: &[Sample], recipe: Recipe) -> Predictor {
     let booster = boosted::train(&boosted::rows(training), training, recipe);
-    Predictor::Xgboost(TreeModel::new(boosted::json(&booster).into_bytes(), training).unwrap())
+    let model = TreeModel::new(boosted::json(&booster).into_bytes(), training).unwrap();
+    Predictor::Xgboost(Box::new(model))
 }
 
 pub(crate) fn linear(samples: &[Sample]) -> Predictor {

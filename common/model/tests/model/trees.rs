@@ -140,7 +140,7 @@ fn model(samples: &[Sample]) -> (Booster, TreeModel) {
 }
 
 fn artifact(model: TreeModel, calibration: &[Sample]) -> Artifact {
-    let predictor = Predictor::Xgboost(model);
+    let predictor = Predictor::Xgboost(Box::new(model));
     let ranges = Ranges::calibrate(&predictor, calibration);
     Artifact::new(predictor, ranges)
 }

@@ -1,6 +1,6 @@
 //! The spool: where traffic records wait, on this machine's disk, while Postgres takes none.
 //!
-//! A folder with numbered files, each a row of frames with checksums ([`frame`]). A group of records is appended and
+//! A folder with numbered files, each a row of frames with checksums (`frame`). A group of records is appended and
 //! synced before anybody relies on it. One process at a time holds a folder, by a lock on it. The oldest file goes
 //! when all of its records are in Postgres; they go there by their ids, so doing it twice does no harm.
 

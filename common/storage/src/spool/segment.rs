@@ -128,7 +128,7 @@ impl Reader {
     /// # Errors
     ///
     /// When the disk cannot be read.
-    pub fn next(&mut self) -> io::Result<Result<TrafficRecord, Ending>> {
+    pub fn read_next(&mut self) -> io::Result<Result<TrafficRecord, Ending>> {
         if self.left == 0 {
             return Ok(Err(Ending::Whole));
         }

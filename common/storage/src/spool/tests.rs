@@ -32,7 +32,7 @@ fn read(sealed: &Sealed) -> (Vec<TrafficRecord>, Ending) {
     let mut reader = Reader::open(&sealed.path).unwrap();
     let mut records = Vec::new();
     loop {
-        match reader.next().unwrap() {
+        match reader.read_next().unwrap() {
             Ok(record) => records.push(record),
             Err(ending) => return (records, ending),
         }

@@ -1,4 +1,4 @@
-//! Traffic records: written in groups ([`write`]), read by filters ([`read`]), kept by days ([`days`]).
+//! Traffic records: written in groups (`write`), read by filters (`read`), kept by days (`days`).
 
 pub mod days;
 mod export;

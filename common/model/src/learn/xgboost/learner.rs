@@ -53,7 +53,7 @@ fn fitted(found: Found, training: &[Sample]) -> Result<Fitted, LearnError> {
     let model =
         TreeModel::new(found.booster, training).map_err(|error| LearnError::Solver(Box::new(error)))?;
     Ok(Fitted {
-        predictor: Predictor::Xgboost(model),
+        predictor: Predictor::Xgboost(Box::new(model)),
         parameters,
         trials: found.trials.iter().map(told).collect(),
         validation: Some(Validation {

@@ -2,10 +2,39 @@
 
 use anyhow::Result;
 use serde_json::Value;
-use testkit::{Proxy, in_world, until};
+use testkit::{Proxy, World, in_world, until};
 
 use super::{DIAMOND, get, post, served};
 use crate::data::predict;
+
+/// Waits until the hashes of keys are on disk.
+async fn keys_are_kept(world: &World) -> Result<()> {
+    until("the keys on disk", async || {
+        let keys = std::fs::read_to_string(world.path("cache/keys.json")).unwrap_or_default();
+        Ok(keys.contains("operator").then_some(()))
+    })
+    .await
+}
+
+/// Asks a route that needs the registry.
+async fn registry(url: &str, key: &str) -> reqwest::Result<reqwest::Response> {
+    let request = reqwest::Client::new().get(format!("{url}/v1/models"));
+    request.bearer_auth(key).send().await
+}
+
+/// Ready to serve, and says what is missing.
+async fn is_degraded(url: &str) -> Result<()> {
+    let ready = reqwest::get(format!("{url}/readyz")).await?;
+    assert_eq!(ready.status().as_u16(), 200);
+    let ready: Value = ready.json().await?;
+    assert_eq!(
+        (&ready["status"], &ready["components"]["model"]["state"]),
+        (&"degraded".into(), &"up".into()),
+        "{ready}"
+    );
+    assert_eq!(ready["components"]["postgres"]["state"], "down");
+    Ok(())
+}
 
 #[tokio::test]
 async fn the_api_starts_and_serves_with_both_servers_away() -> Result<()> {
@@ -15,11 +44,7 @@ async fn the_api_starts_and_serves_with_both_servers_away() -> Result<()> {
         let before: Value = predict(&system.url, &super::diamond()).await?.json().await?;
         let similar = "/v1/diamonds/similar?carat=1&cut=Ideal&color=H&clarity=SI2";
         let samples = get(&format!("{}{similar}", system.url)).await?;
-        until("the keys on disk", async || {
-            let keys = std::fs::read_to_string(world.path("cache/keys.json")).unwrap_or_default();
-            Ok(keys.contains("operator").then_some(()))
-        })
-        .await?;
+        keys_are_kept(&world).await?;
         drop(system);
 
         let (postgres, broker) = (
@@ -52,33 +77,17 @@ async fn the_api_starts_and_serves_with_both_servers_away() -> Result<()> {
             401,
             "keys are still asked for"
         );
-        let registry = reqwest::Client::new()
-            .get(format!("{url}/v1/models"))
-            .bearer_auth(&key)
-            .send()
-            .await?;
+        let refused = registry(&url, &key).await?;
         assert_eq!(
-            (registry.status().as_u16(), &registry.headers()["retry-after"]),
+            (refused.status().as_u16(), &refused.headers()["retry-after"]),
             (503, &"2".parse()?)
         );
-        let ready = reqwest::get(format!("{url}/readyz")).await?;
-        assert_eq!(ready.status().as_u16(), 200);
-        let ready: Value = ready.json().await?;
-        assert_eq!(
-            (&ready["status"], &ready["components"]["model"]["state"]),
-            (&"degraded".into(), &"up".into()),
-            "{ready}"
-        );
-        assert_eq!(ready["components"]["postgres"]["state"], "down");
+        is_degraded(&url).await?;
 
         postgres.restore();
         broker.restore();
         until("the registry", async || {
-            let answer = reqwest::Client::new()
-                .get(format!("{url}/v1/models"))
-                .bearer_auth(&key)
-                .send()
-                .await?;
+            let answer = registry(&url, &key).await?;
             Ok((answer.status().as_u16() == 200).then_some(()))
         })
         .await

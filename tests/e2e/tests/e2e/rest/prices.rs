@@ -74,10 +74,10 @@ async fn similar_samples_are_the_nearest_of_the_dataset() -> Result<()> {
         let some = get(&format!(
             "{}/v1/diamonds/similar?{}",
             system.url,
-            query.replace("1000", "2")
+            query.replace("1000", "1")
         ))
         .await?;
-        assert_eq!(some["samples"].as_array().unwrap(), &samples[..2]);
+        assert_eq!(some["samples"].as_array().unwrap(), &samples[..1]);
         assert_eq!(some["matching"], all["matching"]);
         Ok(())
     })

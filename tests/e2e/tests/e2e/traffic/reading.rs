@@ -91,7 +91,7 @@ async fn a_record_shows_both_bodies_and_no_key() -> Result<()> {
         let record = operator.get(&format!("/v1/traffic/{id}")).await?;
         assert_eq!(
             (&record["id"], &record["method"], &record["status"]),
-            (&json!(id), &json!("POST"), &json!(400))
+            (&json!(id), &json!("POST"), &json!(422))
         );
         assert_eq!(record["request_body"], json!({"base64": "/3s="}));
         assert_eq!(record["response_body"], json!(bytes));

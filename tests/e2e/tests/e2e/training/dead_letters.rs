@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 use testkit::{World, in_world};
 
-use super::{QUICK, RUNS, dead_letters, publish};
+use super::{QUICK, RUNS, damage, dead_letters, publish};
 use crate::data::diamonds;
 
 fn dataset_ready(version: u32) -> String {
@@ -57,10 +57,7 @@ async fn damaged(world: &World) -> Result<()> {
     let _ingest = world.start("ingest", &[]).await?;
     world.drop_file("a.csv", &diamonds(500, 1))?;
     world.report("accepted", "a.csv").await?;
-    for batch in std::fs::read_dir(world.path("store").join("batches"))? {
-        std::fs::write(batch?.path(), b"PAR1 no more")?;
-    }
-    Ok(())
+    damage(world, "batches")
 }
 
 #[tokio::test]
@@ -93,9 +90,18 @@ async fn a_damaged_batch_is_a_dead_letter() -> Result<()> {
             ("LAPIDARY__TRAINER__SWEEP_INTERVAL_MS", "86400000"),
             ("LAPIDARY__TELEMETRY__LOG", "info,trainer=debug"),
         ];
+        damaged(&world).await?;
+        // The dataset version is hidden until it has looked; then the message leads to the run.
+        world
+            .database
+            .execute("ALTER TABLE datasets RENAME TO hidden")
+            .await?;
         let trainer = world.start("trainer", &late).await?;
         trainer.logged("looked for missing runs").await?;
-        damaged(&world).await?;
+        world
+            .database
+            .execute("ALTER TABLE hidden RENAME TO datasets")
+            .await?;
         let reasons = dead_letters(&world, 1).await?;
         assert!(reasons[0].contains("is damaged"), "{}", reasons[0]);
         Ok(())

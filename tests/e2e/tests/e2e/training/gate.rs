@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use testkit::{World, in_world};
 
-use super::{QUICK, held, hold_commits};
+use super::{QUICK, damage, held, hold_commits};
 use crate::data::{diamonds, get};
 
 #[tokio::test]
@@ -99,9 +99,7 @@ async fn a_champion_whose_artifact_is_damaged_is_replaced_with_the_reason() -> R
         let _ingest = world.start("ingest", &[]).await?;
         let _trainer = world.start("trainer", &QUICK).await?;
         reigning(&world).await?;
-        for artifact in std::fs::read_dir(world.path("store").join("models"))? {
-            std::fs::write(artifact?.path(), b"{}")?;
-        }
+        damage(&world, "artifacts")?;
         world.drop_file("b.csv", &diamonds(500, 2))?;
         world.becomes("SELECT count(*) FROM promotions", 2).await?;
         let verdict = newest_verdict(&world).await?;
@@ -163,7 +161,7 @@ async fn a_run_tells_everything_about_itself() -> Result<()> {
             .text()
             .await?;
         assert!(
-            gauges.contains("lapidary_run_trials_done{kind=\"xgboost\"} 8"),
+            gauges.contains("lapidary_run_trials_done{service=\"trainer\",kind=\"xgboost\"} 8"),
             "{gauges}"
         );
         Ok(())

@@ -3,6 +3,7 @@
 mod commands;
 mod dead_letters;
 mod gate;
+mod notebook;
 mod servers;
 mod stops;
 
@@ -36,22 +37,32 @@ pub async fn held(world: &World, trainers: i64) -> Result<()> {
         .await
 }
 
+/// Overwrites everything that the object store keeps in a folder, `batches` or `artifacts`.
+pub fn damage(world: &World, folder: &str) -> Result<()> {
+    for shelf in std::fs::read_dir(world.path("store").join(folder))? {
+        for object in std::fs::read_dir(shelf?.path())? {
+            std::fs::write(object?.path(), b"no more")?;
+        }
+    }
+    Ok(())
+}
+
 /// Publishes into the queue of the kind `linear`.
 pub async fn publish(world: &World, payload: &str) -> Result<()> {
     let message = serde_json::json!({
         "routing_key": "train.linear", "payload": payload, "payload_encoding": "string",
         "properties": {"delivery_mode": 2},
     });
-    let answer = world
-        .vhost
-        .call(
-            Method::POST,
-            "exchanges/{vhost}/amq.default/publish",
-            Some(message),
-        )
-        .await?;
-    anyhow::ensure!(answer["routed"] == true, "{answer}");
-    Ok(())
+    // The queue is there once a trainer is connected.
+    until("the queue of the kind", async || {
+        let path = "exchanges/{vhost}/amq.default/publish";
+        let answer = world
+            .vhost
+            .call(Method::POST, path, Some(message.clone()))
+            .await?;
+        Ok((answer["routed"] == true).then_some(()))
+    })
+    .await
 }
 
 /// Waits for so many dead letters; their reasons, oldest first.

@@ -21,7 +21,7 @@ async fn start(world: &World, settings: &[(&str, &str)]) -> Result<[Process; 2]>
 #[tokio::test]
 async fn a_run_survives_a_restart_of_the_broker_and_the_next_file_is_trained_on() -> Result<()> {
     in_world(|world| async move {
-        let mut node = Node::start("").await?;
+        let mut node = Node::start("", "[].").await?;
         let _services = start(&world, &[("LAPIDARY__RABBITMQ__URL", &node.url())]).await?;
         let commits = hold_commits(&world).await?;
         world.drop_file("a.csv", &diamonds(500, 1))?;
@@ -43,7 +43,11 @@ async fn a_run_survives_a_restart_of_the_broker_and_the_next_file_is_trained_on(
 #[tokio::test]
 async fn a_run_outlives_the_brokers_ack_timeout() -> Result<()> {
     in_world(|world| async move {
-        let node = Node::start("consumer_timeout = 1000\nchannel_tick_interval = 1000").await?;
+        let node = Node::start(
+            "consumer_timeout = 1000",
+            "[{rabbit, [{channel_tick_interval, 1000}]}].",
+        )
+        .await?;
         let _services = start(&world, &[("LAPIDARY__RABBITMQ__URL", &node.url())]).await?;
         let commits = hold_commits(&world).await?;
         world.drop_file("a.csv", &diamonds(500, 1))?;
