@@ -23,7 +23,7 @@ pub(crate) struct Quote {
     pub(crate) unusual: Vec<&'static str>,
 }
 
-/// The model has no finite price for a diamond.
+/// The model has no price above 0, or no finite one, for a diamond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "its measures are so unlike any diamond the model knows that it has no price for it; check them, or leave some out"
@@ -33,14 +33,15 @@ pub(crate) struct NoPrice;
 /// What the model that is served says of `diamond`.
 pub(crate) fn quote(served: &Served, diamond: &PartialDiamond) -> Result<Quote, NoPrice> {
     let predicted = served.predictor.predict(diamond);
-    if !predicted.is_finite() {
+    if !predicted.is_finite() || predicted <= 0.0 {
         return Err(NoPrice);
     }
     let range = served.ranges.range(&served.predictor, diamond, predicted);
     let (range, range_reason) = match range {
         Ok(range) => (
             Some(RangeJson {
-                low: in_cents(range.low, cents::floor),
+                // The low end is above 0 in cents, too.
+                low: in_cents(range.low, cents::floor).max(0.01),
                 high: in_cents(range.high, cents::ceil),
                 coverage: model::ranges::LEVEL,
             }),
