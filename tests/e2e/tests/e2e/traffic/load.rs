@@ -88,21 +88,17 @@ impl Load {
 
     /// Every answer that a client got is on record once, with the bytes that the client saw.
     pub(super) async fn is_on_record(&self, world: &World) -> Result<()> {
-        let rows = world
-            .database
-            .query(
-                "SELECT id::text, convert_from(request_body, 'UTF8') AS request, \
-                 convert_from(response_body, 'UTF8') AS response FROM traffic WHERE path = '/v1/predictions'",
-            )
-            .await?;
-        let mut recorded: HashMap<String, Vec<Value>> = HashMap::new();
-        for row in rows {
-            recorded
-                .entry(row["id"].as_str().unwrap_or_default().to_owned())
-                .or_default()
-                .push(row);
-        }
+        // Those of this moment: clients may go on meanwhile.
         let answers = self.answers().clone();
+        let recorded = until("the records of all that was answered", async || {
+            let recorded = recorded(world).await?;
+            let missing = answers
+                .iter()
+                .filter(|answer| !recorded.contains_key(&answer.id))
+                .count();
+            Ok((missing == 0).then_some(recorded))
+        })
+        .await?;
         for answer in &answers {
             let rows = recorded.get(&answer.id).map_or(&[][..], Vec::as_slice);
             let expected = json!({"id": answer.id, "request": answer.request, "response": answer.response});
@@ -118,4 +114,21 @@ impl Load {
         );
         Ok(())
     }
+}
+
+/// The records of predictions, by their ids.
+async fn recorded(world: &World) -> Result<HashMap<String, Vec<Value>>> {
+    let rows = world
+        .database
+        .query(
+            "SELECT id::text, convert_from(request_body, 'UTF8') AS request, \
+             convert_from(response_body, 'UTF8') AS response FROM traffic WHERE path = '/v1/predictions'",
+        )
+        .await?;
+    let mut recorded: HashMap<String, Vec<Value>> = HashMap::new();
+    for row in rows {
+        let id = row["id"].as_str().unwrap_or_default().to_owned();
+        recorded.entry(id).or_default().push(row);
+    }
+    Ok(recorded)
 }
