@@ -3,6 +3,10 @@
 
 FROM rust:1-bookworm AS build
 WORKDIR /src
+# XGBoost is C++, and its bindings are made from its headers.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends clang cmake libclang-dev \
+    && rm -rf /var/lib/apt/lists/*
 COPY . .
 # The target folder is a cache and not part of the image, so the binaries are copied out in the same step.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -12,9 +16,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && cp target/release/migrations target/release/ingest target/release/trainer target/release/api /out/
 
 FROM debian:bookworm-slim
-# curl is for the health checks, the certificates for object stores and brokers behind TLS.
+# curl is for the health checks, the certificates for object stores and brokers behind TLS, the libraries for XGBoost.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates curl \
+    && apt-get install -y --no-install-recommends ca-certificates curl libgomp1 libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 1000 --create-home --home-dir /var/lib/lapidary lapidary \
     # Open to any user, since compose runs the services as the one who owns the inbox. Volumes take this over.

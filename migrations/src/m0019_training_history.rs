@@ -13,6 +13,8 @@ ALTER TABLE training_runs
     -- The learner with its settings, as the run was begun with: whoever goes on with it uses the same.
     ADD COLUMN settings jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN progress jsonb;
+-- What was begun before is gone on with; its kind, linear, has no settings beside its name.
+UPDATE training_runs SET settings = jsonb_build_object('kind', kind);
 
 CREATE TABLE trials (
     run_id uuid NOT NULL REFERENCES training_runs (id),

@@ -75,6 +75,25 @@ async fn the_schema_goes_down_with_rows_in_it_and_comes_up_again() -> Result<()>
 }
 
 #[tokio::test]
+async fn runs_from_before_settings_were_recorded_can_be_gone_on_with() -> Result<()> {
+    over_sample_rows(|database| async move {
+        let later = Migrator::migrations()
+            .iter()
+            .rev()
+            .position(|it| it.name() == "m0019_training_history");
+        let Some(later) = later else {
+            bail!("the migration is gone");
+        };
+        Migrator::down(database.connection(), Some(u32::try_from(later)? + 1)).await?;
+        Migrator::up(database.connection(), None).await?;
+        let usable = "SELECT count(*) FROM training_runs WHERE settings = '{\"kind\": \"linear\"}'";
+        assert_eq!(database.number(usable).await?, 1);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn versions_have_no_gaps_and_history_never_changes() -> Result<()> {
     over_sample_rows(|database| async move {
         refused(

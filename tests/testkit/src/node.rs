@@ -107,6 +107,7 @@ impl Node {
             .args(["sh", "-c", &script])
             .env("HOME", self.folder.path())
             .env("RABBITMQ_NODENAME", &self.name)
+            .env("ERL_CRASH_DUMP", self.path("erl_crash.dump"))
             .env("ERL_EPMD_PORT", self.epmd.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_DIST_PORT", self.erlang.to_string())

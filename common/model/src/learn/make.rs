@@ -92,7 +92,11 @@ fn fit_points(predictor: &Predictor, holdout: &[Sample]) -> Vec<FitPoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixture, learn::Unwatched};
+    use crate::{
+        fixture,
+        learn::{Unwatched, elastic_net, xgboost},
+    };
+    use domain::{ModelKind, PartialDiamond, cents};
 
     const RESOURCES: Resources = Resources {
         min_rows: 50,
@@ -107,6 +111,46 @@ mod tests {
             &RESOURCES,
             &Unwatched,
         )
+    }
+
+    /// One learner of each kind.
+    fn learners() -> Vec<Learner> {
+        let learner = |kind: &ModelKind| match kind {
+            ModelKind::Linear => Learner::Linear,
+            ModelKind::Xgboost => Learner::Xgboost(xgboost::Settings { trials: 2 }),
+            ModelKind::ElasticNet => Learner::ElasticNet(elastic_net::Settings {
+                penalty: 0.001,
+                l1_ratio: 0.5,
+            }),
+        };
+        ModelKind::ALL.iter().map(learner).collect()
+    }
+
+    #[test]
+    fn a_model_of_every_kind_comes_back_from_its_bytes_and_its_reasons_add_up() {
+        for learner in learners() {
+            let samples = fixture::samples(400);
+            let made = make(&learner, &samples, 42, &RESOURCES, &Unwatched).unwrap();
+            let artifact = Artifact::load(&made.artifact.to_bytes()).unwrap();
+            assert_eq!(artifact, made.artifact);
+            let predictor = artifact.into_predictor();
+            assert_eq!(predictor.kind(), learner.kind());
+            for sample in &samples {
+                for diamond in [
+                    sample.diamond.into(),
+                    PartialDiamond::from(sample.diamond).masked(),
+                ] {
+                    let told = predictor.explain(&diamond).unwrap();
+                    let effects = told.reasons.iter().map(|reason| reason.effect);
+                    let sum = cents::of(told.base + effects.sum::<f64>());
+                    assert_eq!(
+                        sum,
+                        cents::of(predictor.predict(&diamond)),
+                        "{learner:?} {diamond:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

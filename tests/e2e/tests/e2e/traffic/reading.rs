@@ -1,9 +1,11 @@
 //! What operators see of it.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::Result;
 use reqwest::Client;
 use serde_json::{Value, json};
-use testkit::{World, in_world};
+use testkit::{World, in_world, until};
 
 struct Operator {
     url: String,
@@ -28,14 +30,23 @@ impl Operator {
     }
 }
 
+/// Ids of one millisecond have no order: waits until the clock shows another.
+async fn next_millisecond() -> Result<()> {
+    let shown = || anyhow::Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis());
+    let before = shown()?;
+    until("the next millisecond", async || {
+        Ok((shown()? > before).then_some(()))
+    })
+    .await
+}
+
 /// Asks for three pages that are not there and for the models; the ids, the newest first.
-async fn some_traffic(world: &World, url: &str) -> Result<Vec<String>> {
+async fn some_traffic(url: &str) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     for path in ["/a", "/b", "/c", "/v1/models"] {
         let answer = reqwest::get(format!("{url}{path}")).await?;
         ids.insert(0, answer.headers()["x-request-id"].to_str()?.to_owned());
-        // The order of ids is that of milliseconds.
-        world.database.execute("SELECT pg_sleep(0.002)").await?;
+        next_millisecond().await?;
     }
     Ok(ids)
 }
@@ -45,7 +56,7 @@ async fn traffic_is_listed_by_filters_and_parts_the_newest_first() -> Result<()>
     in_world(|world| async move {
         let api = world.start("api", &[]).await?;
         let url = api.address().await?;
-        let ids = some_traffic(&world, &url).await?;
+        let ids = some_traffic(&url).await?;
         let operator = Operator {
             key: world.operator_key().await?,
             url,

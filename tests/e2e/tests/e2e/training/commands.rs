@@ -42,6 +42,26 @@ async fn a_model_trained_on_demand_goes_before_the_gate_and_comes_out_the_same_a
 }
 
 #[tokio::test]
+async fn a_search_stops_at_its_time_limit_and_is_repeated_from_the_trials_it_made() -> Result<()> {
+    in_world(|world| async move {
+        let _ingest = world.start("ingest", &[]).await?;
+        world.drop_file("a.csv", &diamonds(2_000, 1))?;
+        world.report("accepted", "a.csv").await?;
+
+        let short = [("LAPIDARY__TRAINING__XGBOOST__TIME_LIMIT_MS", "1")];
+        let arguments = ["run", "--kind", "xgboost", "--trials", "1000"];
+        let run = world.run("trainer", &arguments, &short).await?;
+        assert!(run.success, "{run:?}");
+        // It is over when the first batch ends.
+        assert_eq!(world.database.number("SELECT count(*) FROM trials").await?, 8);
+        let verify = trainer(&world, &["verify", "1"]).await?;
+        assert!(verify.stdout.contains("came out the same"), "{verify:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_model_that_does_not_come_out_the_same_is_told() -> Result<()> {
     in_world(|world| async move {
         let _ingest = world.start("ingest", &[]).await?;
