@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use reqwest::Client;
 use serde_json::{Value, json};
-use testkit::{World, in_world, until};
+use testkit::{in_world, until};
 
 struct Operator {
     url: String,
