@@ -1,8 +1,8 @@
 //! A RabbitMQ vhost of one's own.
 
 use anyhow::Result;
-use reqwest::{Client, Method};
-use serde_json::Value;
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{settings::setting, wait::until};
@@ -45,13 +45,40 @@ impl Vhost {
     ///
     /// What the management API says against it.
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
+        let response = self.send(method, path, body).await?.error_for_status()?;
+        Ok(serde_json::from_str(&response.text().await?).unwrap_or(Value::Null))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Response> {
         let url = format!("{}/api/{}", self.management, path.replace("{vhost}", &self.name));
         let mut request = self.http.request(method, url);
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let response = request.send().await?.error_for_status()?;
-        Ok(serde_json::from_str(&response.text().await?).unwrap_or(Value::Null))
+        Ok(request.send().await?)
+    }
+
+    /// Puts a message into a queue as soon as there is one of that name that takes it.
+    ///
+    /// # Errors
+    ///
+    /// What the management API says against it, or that no queue took it in time.
+    pub async fn publish(&self, queue: &str, payload: &str) -> Result<()> {
+        let message = json!({
+            "routing_key": queue, "payload": payload, "payload_encoding": "string",
+            "properties": {"delivery_mode": 2},
+        });
+        until(&format!("the queue {queue}"), async || {
+            let path = "exchanges/{vhost}/amq.default/publish";
+            let response = self.send(Method::POST, path, Some(message.clone())).await?;
+            // A quorum queue that has no leader yet refuses the message.
+            if response.status() == StatusCode::BAD_REQUEST {
+                return Ok(None);
+            }
+            let answer: Value = response.error_for_status()?.json().await?;
+            Ok((answer["routed"] == true).then_some(()))
+        })
+        .await
     }
 
     /// Deletes the vhost, once nobody is connected and queue after queue.

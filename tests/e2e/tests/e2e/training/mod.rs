@@ -47,22 +47,9 @@ pub fn damage(world: &World, folder: &str) -> Result<()> {
     Ok(())
 }
 
-/// Publishes into the queue of the kind `linear`.
+/// Publishes into the queue of the kind `linear`, which is there once a trainer is connected.
 pub async fn publish(world: &World, payload: &str) -> Result<()> {
-    let message = serde_json::json!({
-        "routing_key": "train.linear", "payload": payload, "payload_encoding": "string",
-        "properties": {"delivery_mode": 2},
-    });
-    // The queue is there once a trainer is connected.
-    until("the queue of the kind", async || {
-        let path = "exchanges/{vhost}/amq.default/publish";
-        let answer = world
-            .vhost
-            .call(Method::POST, path, Some(message.clone()))
-            .await?;
-        Ok((answer["routed"] == true).then_some(()))
-    })
-    .await
+    world.vhost.publish("train.linear", payload).await
 }
 
 /// Waits for so many dead letters; their reasons, oldest first.
