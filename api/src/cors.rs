@@ -1,14 +1,11 @@
 //! Cross-origin requests (<https://fetch.spec.whatwg.org/#http-cors-protocol>), from the origins that are set.
 //!
-//! Two layers: [`preflight`] answers what browsers ask before, inside the record; [`decorate`] names the origin on
-//! every answer, those included that the record itself makes, so that a page can read its errors too.
-
-use std::sync::Arc;
+//! [`preflight`] answers what browsers ask before, inside the record; [`decorate`] names the origin on every answer,
+//! those included that the record itself makes, so that a page can read its errors too.
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 
@@ -20,9 +17,8 @@ const HEADERS: &str = "authorization, content-type, last-event-id";
 /// How long a browser need not ask again.
 const MAX_AGE_SECONDS: &str = "3600";
 
-/// The origins whose pages may call; cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Origins(Arc<[HeaderValue]>);
+/// The origins whose pages may call.
+pub(crate) struct Origins(Vec<HeaderValue>);
 
 impl Origins {
     /// From the settings, where they were checked; `*` is every origin.
@@ -40,40 +36,30 @@ impl Origins {
     }
 }
 
-/// Answers a browser that asks whether it may send a request.
-pub(crate) async fn preflight(State(origins): State<Origins>, request: Request, next: Next) -> Response {
-    let asks = request.method() == Method::OPTIONS
-        && request
-            .headers()
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let origin = request.headers().get(header::ORIGIN);
-    if !asks || origin.and_then(|origin| origins.allowed(origin)).is_none() {
-        return next.run(request).await;
+/// The answer to a browser that asks whether it may send a request, if this is one and it may.
+pub(crate) fn preflight(origins: &Origins, request: &Request) -> Option<Response> {
+    let headers = request.headers();
+    let asks =
+        request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if !asks {
+        return None;
     }
+    origins.allowed(headers.get(header::ORIGIN)?)?;
     let permissions = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, METHODS),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS),
         (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECONDS),
     ];
-    (StatusCode::NO_CONTENT, permissions).into_response()
+    Some((StatusCode::NO_CONTENT, permissions).into_response())
 }
 
 /// Names the origin on an answer to it.
-pub(crate) async fn decorate(State(origins): State<Origins>, request: Request, next: Next) -> Response {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = next.run(request).await;
-    if !origins.0.is_empty() {
-        tell(
-            response.headers_mut(),
-            origin.and_then(|origin| origins.allowed(&origin)),
-        );
+pub(crate) fn decorate(origins: &Origins, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+    if origins.0.is_empty() {
+        return;
     }
-    response
-}
-
-fn tell(headers: &mut HeaderMap, allowed: Option<HeaderValue>) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
-    if let Some(allowed) = allowed {
+    if let Some(allowed) = origin.and_then(|origin| origins.allowed(origin)) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,

@@ -1,11 +1,6 @@
 //! Headers that every answer has.
 
-use axum::{
-    extract::Request,
-    http::{HeaderValue, header},
-    middleware::Next,
-    response::Response,
-};
+use axum::http::{HeaderMap, HeaderValue, header};
 
 /// Answers are data: nothing in them is to be run, framed or guessed at.
 const DATA: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -13,14 +8,13 @@ const DATA: &str = "default-src 'none'; frame-ancestors 'none'";
 const PAGES: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
     object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
+/// What the page at this path may do.
+pub(crate) fn policy(path: &str) -> &'static str {
+    if path.starts_with("/docs") { PAGES } else { DATA }
+}
+
 /// Adds what keeps browsers careful.
-pub(crate) async fn layer(request: Request, next: Next) -> Response {
-    let policy = match request.uri().path() {
-        path if path.starts_with("/docs") => PAGES,
-        _ => DATA,
-    };
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+pub(crate) fn add(headers: &mut HeaderMap, policy: &'static str) {
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -28,12 +22,12 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let absent = |headers: &axum::http::HeaderMap, name| !headers.contains_key(name);
-    if absent(headers, header::CONTENT_SECURITY_POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers
+            .entry(name)
+            .or_insert_with(|| HeaderValue::from_static(value));
     }
-    if absent(headers, header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    response
 }

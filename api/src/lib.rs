@@ -3,6 +3,7 @@
 //! What is public here is for the command ([`run`]) and for measuring ([`neighbours`]).
 
 mod access;
+mod around;
 mod base64;
 mod commands;
 mod cors;

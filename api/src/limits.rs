@@ -2,22 +2,14 @@
 
 use std::time::Duration;
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse as _, Response},
-};
+use axum::response::{IntoResponse as _, Response};
 use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// How long an answer may take to be made.
-#[derive(Clone, Copy)]
-pub(crate) struct Longest(pub(crate) Duration);
-
-/// Gives a request up when it takes too long.
-pub(crate) async fn layer(State(Longest(longest)): State<Longest>, request: Request, next: Next) -> Response {
-    match timeout(longest, next.run(request)).await {
+/// The answer that `work` makes, unless that takes too long.
+pub(crate) async fn within(longest: Duration, work: impl Future<Output = Response>) -> Response {
+    match timeout(longest, work).await {
         Ok(response) => response,
         Err(_) => Problem::overloaded("this took too long, and was given up").into_response(),
     }

@@ -4,33 +4,53 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     time::Instant,
 };
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::Method,
-    middleware::Next,
-    response::Response,
+    http::{Method, StatusCode},
 };
 use metrics::{Counter, Histogram};
 
-type Meters = HashMap<(Method, Arc<str>, u16), (Counter, Histogram)>;
+/// What is measured of one sort of answers.
+struct Meters {
+    method: Method,
+    status: StatusCode,
+    count: Counter,
+    seconds: Histogram,
+}
 
-static METERS: RwLock<Option<Meters>> = RwLock::new(None);
+/// By route; each has a few.
+type Routes = HashMap<String, Vec<Arc<Meters>>>;
 
-/// Counts and times an answer.
-pub(crate) async fn layer(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let route = request.extensions().get::<MatchedPath>();
-    let route: Arc<str> = route.map_or("none", MatchedPath::as_str).into();
-    let method = known(request.method());
-    let response = next.run(request).await;
-    let (counter, histogram) = meters(method, route, response.status().as_u16());
-    counter.increment(1);
-    histogram.record(started.elapsed().as_secs_f64());
-    response
+static METERS: RwLock<Option<Routes>> = RwLock::new(None);
+
+/// A request that is being answered.
+pub(crate) struct Measured {
+    started: Instant,
+    method: Method,
+    route: Option<MatchedPath>,
+}
+
+impl Measured {
+    /// Begins with a request.
+    pub(crate) fn begin(request: &Request) -> Self {
+        Self {
+            started: Instant::now(),
+            method: known(request.method()),
+            route: request.extensions().get().cloned(),
+        }
+    }
+
+    /// Counts and times its answer.
+    pub(crate) fn end(self, status: StatusCode) {
+        let route = self.route.as_ref().map_or("none", MatchedPath::as_str);
+        let meters = find(route, &self.method, status).unwrap_or_else(|| make(route, &self.method, status));
+        meters.count.increment(1);
+        meters.seconds.record(self.started.elapsed().as_secs_f64());
+    }
 }
 
 /// Methods that clients make up are one.
@@ -41,31 +61,35 @@ fn known(method: &Method) -> Method {
     }
 }
 
-fn meters(method: Method, route: Arc<str>, status: u16) -> (Counter, Histogram) {
-    let key = (method, route, status);
-    let known = METERS.read();
-    let known = known.unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(meters) = known.as_ref().and_then(|known| known.get(&key)) {
-        return meters.clone();
-    }
-    drop(known);
-    let (method, route, status) = &key;
-    let method = if *method == Method::TRACE {
+fn find(route: &str, method: &Method, status: StatusCode) -> Option<Arc<Meters>> {
+    let routes = METERS.read().unwrap_or_else(PoisonError::into_inner);
+    let of_route = routes.as_ref()?.get(route)?;
+    let found = of_route
+        .iter()
+        .find(|it| it.status == status && it.method == method);
+    found.map(Arc::clone)
+}
+
+/// Two that make the same at once share the counters that are underneath.
+fn make(route: &str, method: &Method, status: StatusCode) -> Arc<Meters> {
+    let name = if *method == Method::TRACE {
         "other"
     } else {
         method.as_str()
     };
     let labels = [
-        ("method", method.to_owned()),
-        ("route", route.to_string()),
-        ("status", status.to_string()),
+        ("method", name.to_owned()),
+        ("route", route.to_owned()),
+        ("status", status.as_u16().to_string()),
     ];
-    let made = (
-        metrics::counter!("lapidary_http_requests_total", &labels),
-        metrics::histogram!("lapidary_http_request_seconds", &labels),
-    );
-    let kept = METERS.write();
-    let mut kept = kept.unwrap_or_else(std::sync::PoisonError::into_inner);
-    kept.get_or_insert_default().insert(key, made.clone());
+    let made = Arc::new(Meters {
+        method: method.clone(),
+        status,
+        count: metrics::counter!("lapidary_http_requests_total", &labels),
+        seconds: metrics::histogram!("lapidary_http_request_seconds", &labels),
+    });
+    let mut routes = METERS.write().unwrap_or_else(PoisonError::into_inner);
+    let of_route = routes.get_or_insert_default().entry(route.to_owned());
+    of_route.or_default().push(Arc::clone(&made));
     made
 }

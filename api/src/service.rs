@@ -1,6 +1,7 @@
 //! Putting the service together.
 
 use std::{
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +29,7 @@ use tracing::{error, info};
 
 use crate::{
     access::{Keyring, Rates},
+    cors::Origins,
     feed::Feed,
     problem::Problem,
     record::Recorder,
@@ -44,17 +46,24 @@ const BEHIND: Duration = Duration::from_secs(5);
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct App {
-    pub(crate) backend: Arc<Backend>,
+pub(crate) struct App(Arc<Parts>);
+
+/// What an [`App`] consists of.
+pub(crate) struct Parts {
+    pub(crate) backend: Backend,
     pub(crate) serving: Arc<Serving>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) body_limit_bytes: usize,
+    /// How long a request may be in hand.
+    pub(crate) request_timeout: Duration,
+    /// Whose pages may call.
+    pub(crate) origins: Origins,
     pub(crate) require_key: bool,
-    pub(crate) keyring: Arc<Keyring>,
-    pub(crate) rates: Arc<Rates>,
+    pub(crate) keyring: Keyring,
+    pub(crate) rates: Rates,
     pub(crate) pool: Pool,
     pub(crate) feed: Feed,
     /// Places for event streams.
@@ -62,7 +71,15 @@ pub(crate) struct App {
     /// Wakes the swap up.
     pub(crate) look: Arc<Notify>,
     /// Whether Postgres has been reached, with the right schema.
-    registry_known: Arc<AtomicBool>,
+    registry_known: AtomicBool,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl App {
@@ -91,7 +108,7 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     info!(address = %listener.local_addr()?, "listening");
     reach_registry(&app, lifecycle);
     follow(&app, config, lifecycle, servers);
-    let router = routes::router(app, &config.api);
+    let router = routes::router(app);
     let (limits, stop) = (limits(&config.api), lifecycle.soft_stop());
     lifecycle.spawn("http", async move {
         server::serve(listener, router, limits, stop).await;
@@ -109,23 +126,25 @@ async fn build(
     let (api, clock) = (&config.api, Clock::system());
     let model = health.component("model", Need::Essential);
     let backend = Backend::connect_lazily(config, "api").await?;
-    Ok(App {
+    Ok(App(Arc::new(Parts {
         recorder: Recorder::start(&config.traffic, &backend.database, &health, &clock, lifecycle)?,
-        backend: Arc::new(backend),
+        backend,
         serving: Serving::open(api.cache.clone(), model, clock.clone()).await,
         health,
         metrics,
         clock,
         body_limit_bytes: api.body_limit_bytes,
+        request_timeout: api.request_timeout,
+        origins: Origins::new(&api.cors_origins),
         require_key: api.require_key,
-        keyring: Arc::new(Keyring::open(api.cache.join("keys.json"))),
-        rates: Arc::new(Rates::new(api.key_rate, api.address_rate, api.limit_loopback)),
+        keyring: Keyring::open(api.cache.join("keys.json")),
+        rates: Rates::new(api.key_rate, api.address_rate, api.limit_loopback),
         pool: Pool::new(),
         feed: Feed::new(lifecycle.soft_stop()),
         streams: Arc::new(Semaphore::new(api.max_streams)),
         look: Arc::default(),
-        registry_known: Arc::default(),
-    })
+        registry_known: AtomicBool::default(),
+    })))
 }
 
 fn limits(api: &Api) -> Limits {

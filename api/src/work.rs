@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use crate::problem::Problem;
 
 /// Pieces of work that may wait for each that is at it.
-const WAITING: usize = 16;
+const WAITING: usize = 64;
 
 /// A bounded pool; cheap to clone.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Who calls, whether they may, and how much.
 //!
-//! The layer finds the caller of every request: by a key that came with it, else by address. A key is looked up in
+//! The caller of every request is found by a key that came with it, else by address. A key is looked up in
 //! memory ([`keyring`]), and in the registry when it is not there; a handler that takes an [`Operator`] asks the
 //! registry always. Callers of either sort have a rate each ([`rates`]).
 
@@ -11,9 +11,8 @@ mod rates;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Request},
     http::{HeaderMap, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use domain::{Sha256, key::ApiKey};
@@ -22,18 +21,23 @@ pub(crate) use keyring::Keyring;
 pub(crate) use operator::Operator;
 pub(crate) use rates::{Rate, Rates};
 
-use crate::{problem::Problem, record::KeyUsed, service::App};
+use crate::{
+    around::{Inner, run},
+    problem::Problem,
+    record::KeyUsed,
+    service::App,
+};
 
 /// What a request has to come with.
 const WHAT_TO_SEND: &str = "send a key, as the header `Authorization: Bearer KEY`";
 /// Everything below asks for a key, where keys are required.
 const CLOSED: &str = "/v1/";
 
-/// Lets a request pass when its caller may call, and has not called too often.
-pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Lets a request in when its caller may call, and has not called too often.
+pub(crate) async fn admit(app: &App, inner: impl Inner, request: Request) -> Response {
     let path = request.uri().path();
     if !path.starts_with(CLOSED) {
-        return next.run(request).await;
+        return run(inner, request).await;
     }
     let text = bearer(request.headers());
     let known = text.and_then(|text| app.keyring.find(Sha256::of(text)));
@@ -46,7 +50,7 @@ pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) 
     }
     let caller = match (known, text) {
         (Some(key), _) => Ok(Some(key)),
-        (None, Some(text)) => asked(&app, Sha256::of(text)).await,
+        (None, Some(text)) => Box::pin(asked(app, Sha256::of(text))).await,
         (None, None) if app.require_key => Err(unknown("this needs a key", WHAT_TO_SEND)),
         (None, None) => Ok(None),
     };
@@ -55,7 +59,7 @@ pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) 
             if let (Some(key), Some(used)) = (key, request.extensions().get::<KeyUsed>()) {
                 used.set(key.id);
             }
-            next.run(request).await
+            run(inner, request).await
         }
         Err(problem) => problem.into_response(),
     };

@@ -57,7 +57,7 @@ impl Admission {
     /// Lets a request in whose body has at most `bytes`.
     pub(super) async fn enter(&self, bytes: u64) -> Entry<'_> {
         let Ok(request) = self.requests.try_acquire() else {
-            return self.wait(bytes).await;
+            return Box::pin(self.wait(bytes)).await;
         };
         if bytes <= SMALL_BYTES {
             return Entry::Admitted(Room {
@@ -66,7 +66,7 @@ impl Admission {
             });
         }
         drop(request);
-        self.wait(bytes).await
+        Box::pin(self.wait(bytes)).await
     }
 
     async fn wait(&self, bytes: u64) -> Entry<'_> {

@@ -1,6 +1,6 @@
 //! One request, from its head to its recorded answer.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
+use std::{panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
     body::{Body, HttpBody as _},
@@ -12,7 +12,6 @@ use bytes::Bytes;
 use domain::traffic::{BodyDigest, RecordedBody, TrafficRecord};
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Limited};
-use tower::{Service, ServiceExt as _};
 use uuid::Uuid;
 
 use super::{
@@ -21,27 +20,27 @@ use super::{
     capture::{draft, new_id},
     redact::redacted,
 };
-use crate::{input::body_fault, problem::Problem, service::App};
+use crate::{
+    around::{Inner, let_in},
+    input::body_fault,
+    problem::Problem,
+    service::App,
+};
 
-/// Lets a request through that leaves no record.
-pub(super) async fn pass<S>(app: App, inner: S, request: Request) -> Response
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-{
-    let id = new_id(app.clock.now());
-    let Ok(response) = inner.oneshot(request).await;
-    named(response, id)
-}
+/// Paths that leave no record, exactly these.
+const UNRECORDED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json"];
+/// Static files, and whatever is under them.
+const STATIC: [&str; 2] = ["/docs", "/static"];
 
-/// Answers a request and records it; what cannot be recorded is not answered.
-pub(super) async fn answer<S>(app: App, inner: S, mut request: Request) -> Response
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-{
+/// Answers a request, and records it unless its path leaves no record; what cannot be recorded is not answered.
+pub(crate) async fn answer(app: &App, inner: impl Inner, mut request: Request) -> Response {
     let (started, at) = (Instant::now(), app.clock.now());
     let id = new_id(at);
+    if !is_recorded(request.uri().path()) {
+        return named(let_in(app, inner, request).await, id);
+    }
     if app.recorder.is_closed() {
-        return refusal(&app, id);
+        return refusal(app, id);
     }
     let record = draft(&request, id, at);
     match app
@@ -54,7 +53,7 @@ where
             let key_used = KeyUsed::default();
             request.extensions_mut().insert(RequestId(id));
             request.extensions_mut().insert(key_used.clone());
-            let (request_body, response) = handle(inner, request, app.body_limit_bytes).await;
+            let (request_body, response) = handle(app, inner, request).await;
             if is_event_stream(response.headers()) {
                 return named(response, id);
             }
@@ -63,16 +62,16 @@ where
                 request_body: RecordedBody::whole(request_body),
                 ..record
             };
-            keep(&app, record, Reply::of(response).await, started).await
+            keep(app, record, Reply::of(response).await, started).await
         }
         Entry::Overload(_turned_away) => {
             let reply = Reply::of(
                 Problem::overloaded("there is more to do than can be done at once").into_response(),
             )
             .await;
-            keep(&app, record, reply, started).await
+            keep(app, record, reply, started).await
         }
-        Entry::Hopeless => refusal(&app, id),
+        Entry::Hopeless => refusal(app, id),
     }
 }
 
@@ -83,18 +82,15 @@ fn most_bytes(request: &Request, limit: usize) -> u64 {
 }
 
 /// The request's body, and what the handler answers to it; also when either breaks.
-async fn handle<S>(inner: S, request: Request, limit: usize) -> (Bytes, Response)
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-{
+async fn handle(app: &App, inner: impl Inner, request: Request) -> (Bytes, Response) {
     let (head, body) = request.into_parts();
-    let bytes = match collect(body, limit).await {
+    let bytes = match collect(body, app.body_limit_bytes).await {
         Ok(bytes) => bytes,
         Err(problem) => return (Bytes::new(), problem.into_response()),
     };
-    let handled = inner.oneshot(Request::from_parts(head, Body::from(bytes.clone())));
+    let handled = let_in(app, inner, Request::from_parts(head, Body::from(bytes.clone())));
     let response = match AssertUnwindSafe(handled).catch_unwind().await {
-        Ok(Ok(response)) => response,
+        Ok(response) => response,
         Err(_) => {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "something broke down here").into_response()
         }
@@ -178,6 +174,14 @@ fn refusal(app: &App, id: Uuid) -> Response {
     named(Problem::unrecorded().into_response(), id)
 }
 
+fn is_recorded(path: &str) -> bool {
+    let under = |folder: &&str| {
+        path.strip_prefix(*folder)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    !UNRECORDED.contains(&path) && !STATIC.iter().any(under)
+}
+
 fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
@@ -197,5 +201,27 @@ fn named(mut response: Response, id: Uuid) -> Response {
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_named_leaves_no_record() {
+        for path in [
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/docs",
+            "/docs/index.css",
+            "/openapi.json",
+        ] {
+            assert!(!is_recorded(path), "{path}");
+        }
+        for path in ["/", "/v1/predictions", "/docsy", "/metrics/more", "/nothing"] {
+            assert!(is_recorded(path), "{path}");
+        }
     }
 }

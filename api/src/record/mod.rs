@@ -1,8 +1,8 @@
-//! Answered means recorded: the outermost layer holds a response back until its record is durable.
+//! Answered means recorded: the outermost step holds a response back until its record is durable.
 //!
 //! ```text
-//! layer ─> answer: admission, body, handler, record ─> queue ─> committers ─┬─> Postgres, a group a transaction
-//!                                                                           └─> spool, while Postgres is away ─> drain
+//! answer: admission, body, handler, record ─> queue ─> committer ─┬─> Postgres, a group a transaction
+//!                                                                 └─> spool, while Postgres is away ─> drain
 //! ```
 //!
 //! Outside of it, by name: event streams, `/healthz`, `/readyz`, `/metrics`, the files of `/docs`, what the HTTP
@@ -15,7 +15,6 @@ mod capture;
 mod committer;
 mod drain;
 mod group;
-mod layer;
 mod meters;
 mod queue;
 mod recorder;
@@ -26,8 +25,8 @@ use std::sync::{Arc, OnceLock};
 use domain::{ModelVersion, traffic::BodyDigest};
 use uuid::Uuid;
 
+pub(crate) use answer::answer;
 pub(crate) use drain::drain_folder;
-pub(crate) use layer::RecordLayer;
 pub(crate) use recorder::Recorder;
 
 /// The identity of a request and of its record, for a handler that repeats it in its answer.

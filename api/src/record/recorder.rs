@@ -23,9 +23,6 @@ use tracing::{error, info, warn};
 
 use super::{accounts::Accounts, admission::Admission, committer, drain, meters::Meters, queue::Queue};
 
-/// While one waits for the disk, the other prepares and sends.
-const COMMITTERS: usize = 2;
-
 /// Records traffic; one for the process.
 pub(crate) struct Recorder {
     pub(super) queue: Queue,
@@ -33,7 +30,7 @@ pub(crate) struct Recorder {
     pub(super) accounts: Accounts,
     pub(super) meters: Meters,
     pub(super) spool: Arc<Spool>,
-    pub(super) tasks: TaskTracker,
+    tasks: TaskTracker,
     pub(super) commit_timeout: Duration,
     component: Component,
     clock: Clock,
@@ -46,7 +43,7 @@ pub(crate) struct Recorder {
 pub(super) struct Unrecorded;
 
 impl Recorder {
-    /// Claims a spool and starts the committers and the drain; needs no Postgres to begin.
+    /// Claims a spool and starts the committer and the drain; needs no Postgres to begin.
     pub(crate) fn start(
         config: &config::Traffic,
         database: &Database,
@@ -70,10 +67,9 @@ impl Recorder {
             most_requests: config.max_requests,
             is_away: AtomicBool::new(false),
         });
-        for _ in 0..COMMITTERS {
-            let work = committer::run(Arc::clone(&recorder), database.traffic_writer());
-            recorder.watch("committer", work, lifecycle);
-        }
+        // One: two would share what waits, and a transaction costs Postgres nearly the same whatever is in it.
+        let work = committer::run(Arc::clone(&recorder), database.traffic_writer());
+        recorder.watch("committer", work, lifecycle);
         let work = drain::run(Arc::clone(&recorder), database.clone());
         recorder.watch("drain", work, lifecycle);
         Ok(recorder)
@@ -93,6 +89,11 @@ impl Recorder {
                 () = stop.cancelled() => Ok(()),
             }
         });
+    }
+
+    /// Where answers are finished for which nobody waits any more.
+    pub(crate) fn tasks(&self) -> TaskTracker {
+        self.tasks.clone()
     }
 
     /// Keeps a record; comes back when it is on disk, in Postgres or in the spool.

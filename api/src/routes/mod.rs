@@ -1,4 +1,4 @@
-//! The routes, one file an endpoint, and the layers around them.
+//! The routes, one file an endpoint.
 
 mod datasets;
 mod decisions;
@@ -14,28 +14,15 @@ mod runs;
 mod similar;
 mod traffic;
 
-use ::service::config::Api;
-use axum::{Router, http::StatusCode, middleware, response::Redirect, routing::get};
+use axum::{Router, http::StatusCode, response::Redirect, routing::get};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::{
-    access,
-    cors::{self, Origins},
-    headers,
-    limits::{self, Longest},
-    measure,
-    problem::Problem,
-    record::RecordLayer,
-    service::App,
-};
+use crate::{around::AroundLayer, problem::Problem, service::App};
 
 /// Every route, recorded.
-pub(crate) fn router(app: App, settings: &Api) -> Router {
+pub(crate) fn router(app: App) -> Router {
     let (router, description) = described().split_for_parts();
-    let origins = Origins::new(&settings.cors_origins);
-    let longest = Longest(settings.request_timeout);
-    // The last layer is the outermost: what is inside `record` is on record, refusals included.
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(description)))
         .route("/", get(|| async { Redirect::temporary("/docs") }))
@@ -49,13 +36,7 @@ pub(crate) fn router(app: App, settings: &Api) -> Router {
                 "this page does not take this method; the header `allow` says which it takes",
             )
         })
-        .layer(middleware::from_fn_with_state(app.clone(), access::layer))
-        .layer(middleware::from_fn_with_state(longest, limits::layer))
-        .layer(middleware::from_fn_with_state(origins.clone(), cors::preflight))
-        .layer(RecordLayer::new(app.clone()))
-        .layer(middleware::from_fn(headers::layer))
-        .layer(middleware::from_fn_with_state(origins, cors::decorate))
-        .layer(middleware::from_fn(measure::layer))
+        .layer(AroundLayer::new(app.clone()))
         .with_state(app)
 }
 

@@ -100,6 +100,8 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, con
             .timer(TokioTimer::new())
             .header_read_timeout(shared.limits.header_timeout)
             .half_close(true)
+            // One piece for head and body: both are small.
+            .writev(false)
             .max_buf_size(MAX_HEAD_BYTES)
             .serve_connection(io, service)
     );

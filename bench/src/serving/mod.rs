@@ -31,9 +31,6 @@ pub(crate) struct Options {
     /// Connections of the closed loop.
     #[arg(long, default_value_t = 64)]
     connections: u32,
-    /// The champion's kind; another serves when this is not made within five minutes, and the report says so.
-    #[arg(long, default_value = "xgboost")]
-    kind: String,
     /// How many swaps there are under load.
     #[arg(long, default_value_t = 100)]
     swaps: usize,
@@ -47,7 +44,7 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options) -> Result<()> {
     in_world(|world| async move {
-        let system = System::start(&world, &options.kind).await?;
+        let system = System::start(&world).await?;
         println!("{}", report::heading(&world, &system, &options).await?);
         let rounds = closed(&world, &system, &options).await?;
         println!("{}", report::ratios(&rounds));

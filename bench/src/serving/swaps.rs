@@ -30,15 +30,16 @@ where
     Ok((outcome, promoting.await??))
 }
 
-/// Every model there is, of whatever kind: each is another artifact.
+/// Every model there is, of whatever kind, the champion first: each is another artifact.
 async fn versions(system: &System) -> Result<Vec<u64>> {
     let models = reqwest::get(format!("{}/v1/models?limit=1000", system.url())).await?;
     let models: Value = models.json().await?;
     let items = models["items"].as_array().context("no models")?;
-    let versions: Vec<_> = items
+    let mut versions: Vec<_> = items
         .iter()
         .filter_map(|model| model["version"].as_u64())
         .collect();
+    versions.sort_by_key(|version| system.champion["version"] != *version);
     ensure!(versions.len() > 1, "there is nothing to swap to");
     Ok(versions)
 }
@@ -46,7 +47,7 @@ async fn versions(system: &System) -> Result<Vec<u64>> {
 async fn promote_all(url: &str, key: &str, versions: &[u64], swaps: usize) -> Result<usize> {
     let client = Client::new();
     for number in 0..swaps {
-        // The newest is the champion; the first swap is to another.
+        // The first is the champion; the first swap is to another.
         let version = versions[(number + 1) % versions.len()];
         let sent = client
             .post(format!("{url}/v1/models/{version}/promote"))

@@ -65,13 +65,28 @@ fn side(split: &Split) -> usize {
     usize::from(!split.missing_left)
 }
 
+/// Numbers of questions. In two bytes where these do: the less there is of them, the more of it the processor has at
+/// hand.
+#[derive(Debug, Clone, PartialEq)]
+enum Asked {
+    Short(Vec<u16>),
+    Long(Vec<u32>),
+}
+
+impl Asked {
+    fn of(numbers: Vec<u32>) -> Self {
+        let short: Result<_, _> = numbers.iter().map(|number| u16::try_from(*number)).collect();
+        short.map_or(Self::Long(numbers), Self::Short)
+    }
+}
+
 /// A forest laid out for walking.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Layout {
     questions: Questions,
     depth: u32,
     /// Per tree 2^depth numbers of questions, by place; the first is not used.
-    asked: Vec<u32>,
+    asked: Asked,
     /// Per tree 2^depth leaves, from left to right.
     leaves: Vec<f32>,
 }
@@ -80,31 +95,20 @@ impl Layout {
     /// Lays out `trees`, none of which is deeper than `depth`.
     pub(super) fn of(trees: &[Tree], depth: u32) -> Self {
         let places = trees.len() << depth;
-        let mut layout = Self {
+        let mut plan = Plan {
             questions: Questions::of(trees),
             depth,
             asked: vec![0; places],
             leaves: vec![0.0; places],
         };
         for (tree, first) in trees.iter().zip((0..).step_by(1 << depth)) {
-            layout.lay(tree.root(), first, 1, 0);
+            plan.lay(tree.root(), first, 1, 0);
         }
-        layout
-    }
-
-    /// Lays `subtree` at `place`, `level` questions beneath its tree's root, the tree being at `first`.
-    fn lay(&mut self, subtree: Subtree<'_>, first: usize, place: usize, level: u32) {
-        match subtree.node() {
-            Node::Leaf(value) => {
-                let below = self.depth - level;
-                let leaf = first + (place << below) - (1 << self.depth);
-                self.leaves[leaf..][..1 << below].fill(value);
-            }
-            Node::Split(split) => {
-                self.asked[first + place] = self.questions.number(&split);
-                self.lay(subtree.left(), first, 2 * place, level + 1);
-                self.lay(subtree.right(&split), first, 2 * place + 1, level + 1);
-            }
+        Self {
+            questions: plan.questions,
+            depth,
+            asked: Asked::of(plan.asked),
+            leaves: plan.leaves,
         }
     }
 
@@ -127,37 +131,76 @@ impl Layout {
 
     fn sum_with(&self, row: &[f32; 9], start: f32, answers: &mut [u8]) -> f32 {
         self.questions.answer(row, answers);
-        match self.depth {
-            0 => self.walk::<1>(answers, start),
-            1 => self.walk::<2>(answers, start),
-            2 => self.walk::<4>(answers, start),
-            3 => self.walk::<8>(answers, start),
-            4 => self.walk::<16>(answers, start),
-            5 => self.walk::<32>(answers, start),
-            6 => self.walk::<64>(answers, start),
-            7 => self.walk::<128>(answers, start),
-            8 => self.walk::<256>(answers, start),
-            9 => self.walk::<512>(answers, start),
-            10 => self.walk::<1024>(answers, start),
-            11 => self.walk::<2048>(answers, start),
-            _ => self.walk::<4096>(answers, start),
+        match &self.asked {
+            Asked::Short(asked) => self.walk(asked, answers, start),
+            Asked::Long(asked) => self.walk(asked, answers, start),
         }
     }
 
-    /// Walks every tree, each of `PLACES` = 2^depth: with the number known, the steps are unrolled
-    /// and a place needs no check.
-    fn walk<const PLACES: usize>(&self, answers: &[u8], start: f32) -> f32 {
-        let (asked, _) = self.asked.as_chunks::<PLACES>();
-        let (leaves, _) = self.leaves.as_chunks::<PLACES>();
-        let mut sum = start;
-        for (asked, leaves) in asked.iter().zip(leaves) {
-            let mut place = 1;
-            for _ in 0..PLACES.trailing_zeros() {
-                let question = asked[place & (PLACES - 1)];
-                place = 2 * place + usize::from(answers[question as usize]);
-            }
-            sum += leaves[place & (PLACES - 1)];
+    fn walk<N: Copy + Into<u64>>(&self, asked: &[N], answers: &[u8], start: f32) -> f32 {
+        let leaves = &self.leaves;
+        match self.depth {
+            0 => walk::<1, N>(asked, leaves, answers, start),
+            1 => walk::<2, N>(asked, leaves, answers, start),
+            2 => walk::<4, N>(asked, leaves, answers, start),
+            3 => walk::<8, N>(asked, leaves, answers, start),
+            4 => walk::<16, N>(asked, leaves, answers, start),
+            5 => walk::<32, N>(asked, leaves, answers, start),
+            6 => walk::<64, N>(asked, leaves, answers, start),
+            7 => walk::<128, N>(asked, leaves, answers, start),
+            8 => walk::<256, N>(asked, leaves, answers, start),
+            9 => walk::<512, N>(asked, leaves, answers, start),
+            10 => walk::<1024, N>(asked, leaves, answers, start),
+            11 => walk::<2048, N>(asked, leaves, answers, start),
+            _ => walk::<4096, N>(asked, leaves, answers, start),
         }
-        sum
     }
+}
+
+/// A layout in the making.
+struct Plan {
+    questions: Questions,
+    depth: u32,
+    asked: Vec<u32>,
+    leaves: Vec<f32>,
+}
+
+impl Plan {
+    /// Lays `subtree` at `place`, `level` questions beneath its tree's root, the tree being at `first`.
+    fn lay(&mut self, subtree: Subtree<'_>, first: usize, place: usize, level: u32) {
+        match subtree.node() {
+            Node::Leaf(value) => {
+                let below = self.depth - level;
+                let leaf = first + (place << below) - (1 << self.depth);
+                self.leaves[leaf..][..1 << below].fill(value);
+            }
+            Node::Split(split) => {
+                self.asked[first + place] = self.questions.number(&split);
+                self.lay(subtree.left(), first, 2 * place, level + 1);
+                self.lay(subtree.right(&split), first, 2 * place + 1, level + 1);
+            }
+        }
+    }
+}
+
+/// Walks every tree, each of `PLACES` = 2^depth: with the number known, the steps are unrolled and a place needs no
+/// check.
+fn walk<const PLACES: usize, N: Copy + Into<u64>>(
+    asked: &[N],
+    leaves: &[f32],
+    answers: &[u8],
+    start: f32,
+) -> f32 {
+    let (asked, _) = asked.as_chunks::<PLACES>();
+    let (leaves, _) = leaves.as_chunks::<PLACES>();
+    let mut sum = start;
+    for (asked, leaves) in asked.iter().zip(leaves) {
+        let mut place = 1;
+        for _ in 0..PLACES.trailing_zeros() {
+            let question: u64 = asked[place & (PLACES - 1)].into();
+            place = 2 * place + usize::from(answers[question as usize]);
+        }
+        sum += leaves[place & (PLACES - 1)];
+    }
+    sum
 }

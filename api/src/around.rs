@@ -1,4 +1,7 @@
-//! The layer around every route.
+//! What is around every handler, from the outside in: answers are measured, get the heads that all have, leave when
+//! they are recorded; requests are let in, by their caller and for so long.
+//!
+//! One layer, for each costs every request a boxed future and a clone of all that is inside.
 
 use std::{
     convert::Infallible,
@@ -6,53 +9,57 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{extract::Request, response::Response};
+use axum::{extract::Request, http::header, response::Response};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceExt as _};
 
-use super::answer::{answer, pass};
-use crate::service::App;
+use crate::{access, cors, headers, limits, measure::Measured, record, service::App};
 
-/// Paths that leave no record, exactly these.
-const UNRECORDED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json"];
-/// Static files, and whatever is under them.
-const STATIC: [&str; 2] = ["/docs", "/static"];
+/// What answers requests within.
+pub(crate) trait Inner: Service<Request, Response = Response, Error = Infallible> {}
 
-/// Puts [`Recorded`] around a route.
+impl<S: Service<Request, Response = Response, Error = Infallible>> Inner for S {}
+
+/// Has a request answered.
+pub(crate) async fn run(inner: impl Inner, request: Request) -> Response {
+    let Ok(response) = inner.oneshot(request).await;
+    response
+}
+
+/// Puts [`Around`] around a route.
 #[derive(Clone)]
-pub(crate) struct RecordLayer {
+pub(crate) struct AroundLayer {
     app: App,
 }
 
-impl RecordLayer {
+impl AroundLayer {
     pub(crate) fn new(app: App) -> Self {
         Self { app }
     }
 }
 
-impl<S> Layer<S> for RecordLayer {
-    type Service = Recorded<S>;
+impl<S> Layer<S> for AroundLayer {
+    type Service = Around<S>;
 
-    fn layer(&self, inner: S) -> Recorded<S> {
-        Recorded {
+    fn layer(&self, inner: S) -> Around<S> {
+        Around {
             app: self.app.clone(),
             inner,
         }
     }
 }
 
-/// A route whose answers leave when they are recorded.
+/// A route with all that is around it.
 #[derive(Clone)]
-pub(crate) struct Recorded<S> {
+pub(crate) struct Around<S> {
     app: App,
     inner: S,
 }
 
-impl<S> Service<Request> for Recorded<S>
+impl<S> Service<Request> for Around<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
+    S: Inner<Future: Send> + Clone + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
@@ -66,22 +73,28 @@ where
         // The one that is ready goes to work; its clone takes the next request.
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
-        let app = self.app.clone();
-        let tasks = app.recorder.tasks.clone();
-        if is_recorded(request.uri().path()) {
-            Unstoppable::new(tasks, answer(app, inner, request))
-        } else {
-            Unstoppable::new(tasks, pass(app, inner, request))
-        }
+        let tasks = self.app.recorder.tasks();
+        Unstoppable::new(tasks, around(self.app.clone(), inner, request))
     }
 }
 
-fn is_recorded(path: &str) -> bool {
-    let under = |folder: &&str| {
-        path.strip_prefix(*folder)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    !UNRECORDED.contains(&path) && !STATIC.iter().any(under)
+async fn around(app: App, inner: impl Inner, request: Request) -> Response {
+    let measured = Measured::begin(&request);
+    let policy = headers::policy(request.uri().path());
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = record::answer(&app, inner, request).await;
+    headers::add(response.headers_mut(), policy);
+    cors::decorate(&app.origins, origin.as_ref(), response.headers_mut());
+    measured.end(response.status());
+    response
+}
+
+/// Hands a request to its handler: unless a browser only asks, the caller may not call, or it takes too long.
+pub(crate) async fn let_in(app: &App, inner: impl Inner, request: Request) -> Response {
+    match cors::preflight(&app.origins, &request) {
+        Some(permissions) => permissions,
+        None => limits::within(app.request_timeout, access::admit(app, inner, request)).await,
+    }
 }
 
 /// An answer in the making, which is finished even if nobody waits for it any more: a client that hangs up makes
@@ -129,23 +142,6 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-
-    #[test]
-    fn only_what_is_named_leaves_no_record() {
-        for path in [
-            "/healthz",
-            "/readyz",
-            "/metrics",
-            "/docs",
-            "/docs/index.css",
-            "/openapi.json",
-        ] {
-            assert!(!is_recorded(path), "{path}");
-        }
-        for path in ["/", "/v1/predictions", "/docsy", "/metrics/more", "/nothing"] {
-            assert!(is_recorded(path), "{path}");
-        }
-    }
 
     #[tokio::test]
     async fn what_nobody_waits_for_is_finished_all_the_same() {
