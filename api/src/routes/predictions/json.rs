@@ -3,7 +3,11 @@
 use domain::{Clarity, Color, Cut, DatasetVersion, ModelKind, ModelVersion};
 use model::reasons::{Reason, Value};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde_json::json;
+use utoipa::{
+    ToSchema,
+    openapi::{Object, ObjectBuilder, Type, schema::SchemaType},
+};
 
 use crate::serving::Served;
 
@@ -63,7 +67,7 @@ pub(crate) struct ReasonJson {
     #[schema(example = "carat")]
     pub(crate) feature: String,
     /// Its value: a number or a grade; null where it was left out.
-    #[schema(example = 1.1)]
+    #[schema(schema_with = feature_value)]
     pub(crate) value: serde_json::Value,
     /// By how much it raises the price, in US dollars; below zero, lowers.
     #[schema(example = 2310.42)]
@@ -71,6 +75,16 @@ pub(crate) struct ReasonJson {
     /// The same in words.
     #[schema(example = "carat 1.1 adds $2,310")]
     pub(crate) text: String,
+}
+
+fn feature_value() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Number, Type::String, Type::Null]))
+        .description(Some(
+            "Its value: a number or a grade; null where it was left out.",
+        ))
+        .examples([json!(1.1)])
+        .build()
 }
 
 impl ReasonJson {
