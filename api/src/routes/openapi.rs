@@ -136,7 +136,10 @@ fn refusals(parameters: &[&Parameter], has_body: bool, for_operators: bool) -> V
     let names_something =
         |parameter: &&&Parameter| parameter.parameter_in == ParameterIn::Path || parameter.name == "at";
     if parameters.iter().any(|parameter| names_something(&parameter)) {
-        refusals.push((404, "there is no such model version"));
+        refusals.push((
+            404,
+            "there is no such model version; GET /v1/models lists those there are",
+        ));
     }
     if has_body {
         refusals.extend([
