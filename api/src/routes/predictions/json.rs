@@ -11,7 +11,11 @@ use utoipa::{
 
 use crate::serving::Served;
 
-/// A diamond; the measures may be left out or null. (It describes what `input::diamond` reads.)
+/// A diamond; the measures may be left out or null.
+///
+/// The model then puts estimates of its own in their place: `x`, `y` and `z` from the weight, `depth` and `table` as the
+/// medians of what it learned from. The kinds `linear` and `elastic_net` use `x` alone of the measures.
+// It describes what `input::diamond` reads.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Diamond, example = json!({"carat": 1.1, "cut": "Ideal", "color": "H", "clarity": "SI2", "depth": 62.0, "table": 55.0, "x": 6.61, "y": 6.65, "z": 4.11}))]
