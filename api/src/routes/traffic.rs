@@ -35,6 +35,8 @@ use crate::{
 /// In lists, a body with more bytes is told by its digest.
 const LISTED_BODY_BYTES: u32 = 4096;
 const STATUSES: RangeInclusive<u16> = 100..=599;
+/// An example of a digest.
+const SHA256: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
 
 impl Filter for TrafficFilter {
     const NAMES: &'static [&'static str] = &["since", "until", "path", "status", "model_version"];
@@ -110,9 +112,19 @@ fn response_body() -> Object {
 fn recorded_body(example: String) -> Object {
     let says = "Text where it is valid UTF-8, else `{\"base64\"}`; `{\"sha256\",\"bytes\"}` where it is not kept, \
         with `\"kept\"` where a part of it is.";
+    let part = |kind: Type| ObjectBuilder::new().schema_type(kind);
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Object]))
         .description(Some(says))
+        .property("base64", part(Type::String).examples(["/wA="]))
+        .property("sha256", part(Type::String).examples([SHA256]))
+        .property("bytes", part(Type::Integer).examples([20480]))
+        .property(
+            "kept",
+            ObjectBuilder::new()
+                .schema_type(SchemaType::from_iter([Type::String, Type::Object]))
+                .examples(["{\"diamonds\":"]),
+        )
         .examples([example])
         .build()
 }
