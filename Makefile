@@ -51,7 +51,7 @@ bench-similar: install ## measure similar samples in process, of 10 million
 bench-model: install ## measure a prediction of boosted trees beside XGBoost's own library
 	@cargo run --release --locked -p model --features learners --example predictor | tee bench/results/model.md
 
-check-api: install ## let schemathesis attack the API of a system of its own, with a key and without
+check-api: build ## let schemathesis attack the API of a system of its own, with a key and without
 	@scripts/check-api.sh
 
 install:

@@ -1,11 +1,11 @@
-"""Makes or deletes a database: database.py create|drop URL NAME. Needs psycopg."""
+"""Makes a database, or deletes one that nobody uses: database.py create|drop URL NAME. Needs psycopg."""
 
 import sys
 
 import psycopg
 import psycopg.sql
 
-STATEMENTS = {"create": "CREATE DATABASE {}", "drop": "DROP DATABASE IF EXISTS {} WITH (FORCE)"}
+STATEMENTS = {"create": "CREATE DATABASE {}", "drop": "DROP DATABASE IF EXISTS {}"}
 
 
 def main():

@@ -67,9 +67,10 @@ pub(crate) fn body_fault(error: Box<dyn std::error::Error + Send + Sync>, limit:
             StatusCode::REQUEST_TIMEOUT,
             "the body did not arrive in time; send it at once, or less of it",
         ),
-        Some(BodyFault::Broken) | None => {
-            Problem::new(StatusCode::BAD_REQUEST, "the body did not arrive whole")
-        }
+        Some(BodyFault::Broken) | None => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the body did not arrive whole; send all of it again",
+        ),
     }
 }
 

@@ -165,7 +165,7 @@ mod tests {
     fn what_is_no_object_is_said_to_be_none() {
         let said = faults("[1]");
         assert!(
-            said[0].starts_with(": here has to be an object with carat, cut"),
+            said[0].starts_with(": the body has to be an object with carat, cut"),
             "{said:?}"
         );
     }

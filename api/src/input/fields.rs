@@ -26,9 +26,13 @@ impl<'j> Fields<'j> {
     ) -> Option<Self> {
         let Json::Object(pairs) = json else {
             let names = known.join(", ");
+            let here = match place {
+                Place::Root => "the body",
+                _ => "this",
+            };
             faults.add(
                 place,
-                format!("here has to be an object with {names}, and is {}", json.what()),
+                format!("{here} has to be an object with {names}, and is {}", json.what()),
             );
             return None;
         };

@@ -71,5 +71,5 @@ pub(crate) async fn file(
 
 /// There is no such file.
 pub(crate) fn missing() -> Problem {
-    Problem::not_found("such data file")
+    Problem::not_found("such data file; GET /v1/files lists those there are")
 }

@@ -136,7 +136,10 @@ fn refusals(parameters: &[&Parameter], has_body: bool, for_operators: bool) -> V
     let names_something =
         |parameter: &&&Parameter| parameter.parameter_in == ParameterIn::Path || parameter.name == "at";
     if parameters.iter().any(|parameter| names_something(&parameter)) {
-        refusals.push((404, "there is no such model version"));
+        refusals.push((
+            404,
+            "there is no such model version; GET /v1/models lists those there are",
+        ));
     }
     if has_body {
         refusals.extend([
@@ -207,6 +210,45 @@ mod tests {
                         "{method} {path}: {parameter}"
                     );
                 }
+            }
+        }
+    }
+
+    /// Whether a schema shows what a value looks like, itself or by all of its parts.
+    fn has_example(schema: &Value, schemas: &Value) -> bool {
+        let says = |name: &str| schema.get(name).is_some();
+        if ["example", "examples", "enum", "const"].into_iter().any(says) || schema["type"] == "null" {
+            return true;
+        }
+        if let Some(reference) = schema["$ref"].as_str() {
+            let name = reference.rsplit('/').next().unwrap();
+            return has_example(&schemas[name], schemas);
+        }
+        let kinds = ["oneOf", "anyOf", "allOf"].into_iter();
+        let alternatives = kinds.filter_map(|kind| schema[kind].as_array()).flatten();
+        let properties = schema["properties"].as_object().into_iter();
+        let properties = properties.flat_map(serde_json::Map::values);
+        let parts: Vec<_> = alternatives
+            .chain(properties)
+            .chain(schema.get("items"))
+            .collect();
+        !parts.is_empty() && parts.into_iter().all(|part| has_example(part, schemas))
+    }
+
+    #[test]
+    fn all_that_is_sent_and_answered_has_an_example() {
+        let document = document();
+        let schemas = &document["components"]["schemas"];
+        let items = document["paths"].as_object().unwrap().values();
+        for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
+            let answers = operation["responses"].as_object().unwrap().values();
+            let contents = answers.chain([&operation["requestBody"]]);
+            let contents = contents.filter_map(|it| it["content"].as_object());
+            let contents = contents.flat_map(serde_json::Map::values);
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            for shown in contents.chain(parameters) {
+                let example = shown.get("example").is_some() || has_example(&shown["schema"], schemas);
+                assert!(example, "{}: {shown}", operation["operationId"]);
             }
         }
     }

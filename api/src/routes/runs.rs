@@ -85,7 +85,7 @@ pub(crate) async fn run(
     Path(id): Path<String>,
     Params(()): Params<()>,
 ) -> Answer<TrainingRun> {
-    let missing = || Problem::not_found("such training run");
+    let missing = || Problem::not_found("such training run; GET /v1/runs lists those there are");
     let id = id.parse().map_err(|_| missing())?;
     app.registry()?.run(id).await?.map(Json).ok_or_else(missing)
 }

@@ -73,12 +73,16 @@ pub struct Decision {
     /// What was decided.
     pub decision: Verb,
     /// Why, in the operator's words.
+    #[cfg_attr(feature = "openapi", schema(example = "checked with the shop"))]
     pub reason: String,
     /// The name of the operator's key.
+    #[cfg_attr(feature = "openapi", schema(example = "anna"))]
     pub decided_by: String,
     /// When.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub decided_at: DateTime<Utc>,
     /// When intake carried it out; null while it waits.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub applied_at: Option<DateTime<Utc>>,
 }
 

@@ -65,10 +65,13 @@ impl fmt::Display for FileStatus {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReasonCount {
     /// The reason, in words.
+    #[cfg_attr(feature = "openapi", schema(example = "z must be greater than 0"))]
     pub reason: String,
     /// How many rows have it.
+    #[cfg_attr(feature = "openapi", schema(example = 20))]
     pub count: u64,
     /// The first lines that have it, counted from 1, the header included.
+    #[cfg_attr(feature = "openapi", schema(example = json!([2209, 2316])))]
     pub lines: Vec<u64>,
 }
 
@@ -77,12 +80,16 @@ pub struct ReasonCount {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RowCounts {
     /// Rows in the file, the header not counted.
+    #[cfg_attr(feature = "openapi", schema(example = 53_940))]
     pub rows_read: u64,
     /// Rows that follow the rules.
+    #[cfg_attr(feature = "openapi", schema(example = 53_920))]
     pub rows_accepted: u64,
     /// Accepted rows that the dataset had already, or that stand in the file more than once.
+    #[cfg_attr(feature = "openapi", schema(example = 145))]
     pub rows_known: u64,
     /// Rows that break a rule.
+    #[cfg_attr(feature = "openapi", schema(example = 20))]
     pub rows_rejected: u64,
 }
 
@@ -92,12 +99,16 @@ pub struct RowCounts {
 #[serde(default)]
 pub struct Timings {
     /// Reading and judging the rows.
+    #[cfg_attr(feature = "openapi", schema(example = 85))]
     pub read_ms: u64,
     /// Keeping the good rows in the object store, and reading the file once more to see that it has not changed.
+    #[cfg_attr(feature = "openapi", schema(example = 110))]
     pub store_ms: u64,
     /// Finding out which rows are known.
+    #[cfg_attr(feature = "openapi", schema(example = 12))]
     pub check_ms: u64,
     /// Waiting for other files to get their dataset versions.
+    #[cfg_attr(feature = "openapi", schema(example = 2))]
     pub wait_ms: u64,
 }
 
@@ -106,17 +117,21 @@ pub struct Timings {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DataFile {
     /// SHA-256 of the content: the file's identity.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"))]
     pub sha256: Sha256,
     /// The name it was dropped under.
+    #[cfg_attr(feature = "openapi", schema(example = "diamonds.csv"))]
     pub name: String,
     /// Size in bytes.
+    #[cfg_attr(feature = "openapi", schema(example = 2_772_143))]
     pub bytes: u64,
     /// What became of it.
     pub status: FileStatus,
     /// Why the file as a whole was rejected; null unless it was.
+    #[cfg_attr(feature = "openapi", schema(example = json!(null)))]
     pub rejection: Option<String>,
     /// Why it waits, or waited, for an operator; null unless it was held.
+    #[cfg_attr(feature = "openapi", schema(example = json!(null)))]
     pub held: Option<String>,
     /// What its rows came to.
     #[serde(flatten)]
@@ -124,12 +139,13 @@ pub struct DataFile {
     /// Why rows were rejected, most frequent first.
     pub reasons: Vec<ReasonCount>,
     /// Columns that no one asked for.
+    #[cfg_attr(feature = "openapi", schema(example = json!(["seller"])))]
     pub ignored_columns: Vec<String>,
     /// The dataset version that it made when it was last accepted; null when it never was.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, example = 2))]
     pub dataset_version: Option<DatasetVersion>,
     /// The first dataset version without it; null unless it is withdrawn.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, example = json!(null)))]
     pub withdrawn_version: Option<DatasetVersion>,
     /// What its good rows look like, beside the dataset before them; null when no row is good.
     pub profile: Option<Profile>,
@@ -138,7 +154,9 @@ pub struct DataFile {
     /// How long the steps of its intake took.
     pub timings: Timings,
     /// When reading began.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub received_at: DateTime<Utc>,
     /// When it was judged.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub finished_at: DateTime<Utc>,
 }

@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Errors {
     /// Mean absolute error, in US dollars.
+    #[cfg_attr(feature = "openapi", schema(example = 271.86))]
     pub mae: f64,
     /// Root mean squared error, in US dollars.
+    #[cfg_attr(feature = "openapi", schema(example = 545.57))]
     pub rmse: f64,
     /// Share of the prices' variance explained (1 is perfect); null where the prices do not vary.
+    #[cfg_attr(feature = "openapi", schema(example = 0.98))]
     pub r2: Option<f64>,
     /// How many samples were scored.
+    #[cfg_attr(feature = "openapi", schema(example = 10_737))]
     pub n: u64,
 }
 
@@ -26,6 +30,7 @@ pub struct Score {
     #[serde(flatten)]
     pub errors: Errors,
     /// Per quality (`cut`, `color`, `clarity`) and grade, and per `price` and band; empty parts are left out.
+    #[cfg_attr(feature = "openapi", schema(example = json!({"cut": {"Ideal": {"mae": 230.94, "rmse": 479.05, "r2": 0.98, "n": 4255}}})))]
     pub slices: BTreeMap<String, BTreeMap<String, Errors>>,
 }
 
@@ -34,8 +39,10 @@ pub struct Score {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Validation {
     /// Mean absolute error, in US dollars.
+    #[cfg_attr(feature = "openapi", schema(example = 273.39))]
     pub mae: f64,
     /// How many samples were scored.
+    #[cfg_attr(feature = "openapi", schema(example = 8495))]
     pub n: u64,
 }
 
@@ -44,10 +51,13 @@ pub struct Validation {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Covered {
     /// The share of prices within their ranges, 0 to 1.
+    #[cfg_attr(feature = "openapi", schema(example = 0.91))]
     pub share: f64,
     /// The mean width of the ranges, in US dollars.
+    #[cfg_attr(feature = "openapi", schema(example = 1119.12))]
     pub width: f64,
     /// How many samples were checked.
+    #[cfg_attr(feature = "openapi", schema(example = 5353))]
     pub n: u64,
 }
 
@@ -56,10 +66,12 @@ pub struct Covered {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Coverage {
     /// The share that the ranges aim at.
+    #[cfg_attr(feature = "openapi", schema(example = 0.9))]
     pub level: f64,
     /// Over all of the checking half.
     pub overall: Covered,
     /// Per cut and grade, and per `price` and band; empty parts are left out.
+    #[cfg_attr(feature = "openapi", schema(example = json!({"cut": {"Ideal": {"share": 0.91, "width": 1015.45, "n": 2086}}})))]
     pub slices: BTreeMap<String, BTreeMap<String, Covered>>,
 }
 
@@ -68,8 +80,10 @@ pub struct Coverage {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FitPoint {
     /// The true price, in US dollars.
+    #[cfg_attr(feature = "openapi", schema(example = 4733.0))]
     pub price: f64,
     /// The predicted one, in US dollars.
+    #[cfg_attr(feature = "openapi", schema(example = 4812.35))]
     pub predicted: f64,
 }
 

@@ -16,9 +16,10 @@ use crate::{
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ArtifactRef {
     /// Digest of the bytes, which is also their address in the object store.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"))]
     pub sha256: Sha256,
     /// How many bytes.
+    #[cfg_attr(feature = "openapi", schema(example = 15_289_410))]
     pub bytes: u64,
 }
 
@@ -29,8 +30,10 @@ pub struct Lineage {
     /// The data files of its dataset version.
     pub files: Vec<DatasetFile>,
     /// The run's seed.
+    #[cfg_attr(feature = "openapi", schema(example = 42))]
     pub seed: u64,
     /// The trainer's version.
+    #[cfg_attr(feature = "openapi", schema(example = "0.1.0"))]
     pub code_version: String,
 }
 
@@ -39,18 +42,21 @@ pub struct Lineage {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Model {
     /// Its number.
-    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, example = 3))]
     pub version: ModelVersion,
     /// What kind it is.
     pub kind: ModelKind,
     /// What it was trained on.
-    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, example = 2))]
     pub dataset_version: DatasetVersion,
     /// The run that made it.
+    #[cfg_attr(feature = "openapi", schema(example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88"))]
     pub run_id: Uuid,
     /// When it was committed.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub created_at: DateTime<Utc>,
     /// The learner's parameters.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, serde_json::Value>, example = json!({"max_depth": 9, "learning_rate": 0.02, "rounds": 658})))]
     pub parameters: serde_json::Value,
     /// How well it does.
     pub metrics: Metrics,
@@ -123,16 +129,22 @@ pub fn champion_before(promotions: impl IntoIterator<Item = (ModelVersion, Actio
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Promotion {
     /// Its place in the sequence.
-    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, example = 2))]
     pub promotion: PromotionNumber,
     /// The model that became champion.
-    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, example = 3))]
     pub model_version: ModelVersion,
     /// When.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub promoted_at: DateTime<Utc>,
     /// By whom: `gate`, or an operator's key.
+    #[cfg_attr(feature = "openapi", schema(example = "gate"))]
     pub promoted_by: String,
     /// Why.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "holdout MAE 271.86 USD beats the champion's 550.27 USD by 278.41 USD")
+    )]
     pub reason: String,
     /// How it came about.
     pub action: Action,
@@ -146,15 +158,22 @@ pub struct Champion {
     #[serde(flatten)]
     pub model: Model,
     /// Place of its promotion in the sequence.
-    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, example = 2))]
     pub promotion: PromotionNumber,
     /// When it became champion.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub promoted_at: DateTime<Utc>,
     /// By whom: `gate`, or an operator's key.
+    #[cfg_attr(feature = "openapi", schema(example = "gate"))]
     pub promoted_by: String,
     /// Why.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "holdout MAE 271.86 USD beats the champion's 550.27 USD by 278.41 USD")
+    )]
     pub reason: String,
     /// Whether the gate may not replace it.
+    #[cfg_attr(feature = "openapi", schema(example = false))]
     pub frozen: bool,
 }
 

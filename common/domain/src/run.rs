@@ -72,10 +72,13 @@ impl fmt::Display for RunStatus {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Progress {
     /// Trials that ended.
+    #[cfg_attr(feature = "openapi", schema(example = 40))]
     pub done: u32,
     /// Trials that there will be.
+    #[cfg_attr(feature = "openapi", schema(example = 100))]
     pub total: u32,
     /// The lowest mean absolute error so far, in US dollars, on the inner validation side; null before the first.
+    #[cfg_attr(feature = "openapi", schema(example = 273.9))]
     pub best_mae: Option<f64>,
 }
 
@@ -84,16 +87,22 @@ pub struct Progress {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Trial {
     /// Its place in the search, from 1.
+    #[cfg_attr(feature = "openapi", schema(example = 1))]
     pub number: u32,
     /// What was tried.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, serde_json::Value>, example = json!({"max_depth": 6, "learning_rate": 0.1})))]
     pub parameters: serde_json::Value,
     /// Its mean absolute error, in US dollars, on the inner validation side.
+    #[cfg_attr(feature = "openapi", schema(example = 282.84))]
     pub mae: f64,
     /// How many rounds (trees) it went.
+    #[cfg_attr(feature = "openapi", schema(example = 289))]
     pub rounds: u32,
     /// Whether it was given up because others were further at that point.
+    #[cfg_attr(feature = "openapi", schema(example = false))]
     pub pruned: bool,
     /// How long it took, in milliseconds.
+    #[cfg_attr(feature = "openapi", schema(example = 749.0))]
     pub duration_ms: f64,
 }
 
@@ -102,27 +111,35 @@ pub struct Trial {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrainingRun {
     /// Its identity.
+    #[cfg_attr(feature = "openapi", schema(example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88"))]
     pub id: Uuid,
     /// What it trains.
     pub kind: ModelKind,
     /// What it trains on.
-    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, example = 2))]
     pub dataset_version: DatasetVersion,
     /// Whether a new dataset version made it; false where somebody asked for it.
+    #[cfg_attr(feature = "openapi", schema(example = true))]
     pub automatic: bool,
     /// Where it stands.
     pub status: RunStatus,
     /// What all its random choices follow from.
+    #[cfg_attr(feature = "openapi", schema(example = 42))]
     pub seed: u64,
     /// How often it was started.
+    #[cfg_attr(feature = "openapi", schema(example = 1))]
     pub attempts: u32,
     /// How often an attempt failed; a few of them end the run.
+    #[cfg_attr(feature = "openapi", schema(example = 0))]
     pub failures: u32,
     /// How often its trainer fell silent.
+    #[cfg_attr(feature = "openapi", schema(example = 0))]
     pub crashes: u32,
     /// The learner's settings that it was begun with.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, serde_json::Value>, example = json!({"kind": "xgboost", "trials": 100})))]
     pub settings: serde_json::Value,
     /// The parameters that the learner came to; null before it succeeded.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, serde_json::Value>>, example = json!({"max_depth": 9, "learning_rate": 0.02, "rounds": 658})))]
     pub parameters: Option<serde_json::Value>,
     /// How far its search has come; null where there is none.
     pub progress: Option<Progress>,
@@ -132,14 +149,18 @@ pub struct TrainingRun {
     /// How well the model does; null before it succeeded.
     pub metrics: Option<Metrics>,
     /// Why it failed, or why the last attempt did.
+    #[cfg_attr(feature = "openapi", schema(example = json!(null)))]
     pub error: Option<String>,
     /// What the attempts told, line by line.
+    #[cfg_attr(feature = "openapi", schema(example = json!(["attempt 1: 53775 samples of dataset version 2"])))]
     pub log: Vec<String>,
     /// When the first attempt began.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub started_at: DateTime<Utc>,
     /// When it ended, whichever way.
+    #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub finished_at: Option<DateTime<Utc>>,
     /// The model it made.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, example = 3))]
     pub model_version: Option<ModelVersion>,
 }

@@ -9,9 +9,10 @@ use crate::ModelVersion;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Contender {
     /// Which model.
-    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, example = 3))]
     pub version: ModelVersion,
     /// Its mean absolute error, in US dollars.
+    #[cfg_attr(feature = "openapi", schema(example = 271.86))]
     pub mae: f64,
 }
 
@@ -20,10 +21,13 @@ pub struct Contender {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Difference {
     /// The mean, in US dollars.
+    #[cfg_attr(feature = "openapi", schema(example = 278.41))]
     pub mean: f64,
     /// Lower end of its 95 % bootstrap interval.
+    #[cfg_attr(feature = "openapi", schema(example = 258.49))]
     pub low: f64,
     /// Upper end of its 95 % bootstrap interval.
+    #[cfg_attr(feature = "openapi", schema(example = 300.15))]
     pub high: f64,
 }
 
@@ -32,10 +36,13 @@ pub struct Difference {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Check {
     /// What was checked.
+    #[cfg_attr(feature = "openapi", schema(example = "r2 at least 0.5"))]
     pub name: String,
     /// Whether it holds.
+    #[cfg_attr(feature = "openapi", schema(example = true))]
     pub passed: bool,
     /// The figures behind it.
+    #[cfg_attr(feature = "openapi", schema(example = "r2 is 0.9800"))]
     pub detail: String,
 }
 
@@ -44,8 +51,13 @@ pub struct Check {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Verdict {
     /// Whether the challenger became champion.
+    #[cfg_attr(feature = "openapi", schema(example = true))]
     pub promoted: bool,
     /// Why, in a sentence.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(example = "holdout MAE 271.86 USD beats the champion's 550.27 USD by 278.41 USD")
+    )]
     pub reason: String,
     /// The new model.
     pub challenger: Contender,

@@ -58,5 +58,5 @@ pub(crate) async fn dataset(
 }
 
 fn missing() -> Problem {
-    Problem::not_found("such dataset version")
+    Problem::not_found("such dataset version; GET /v1/datasets lists those there are")
 }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use domain::traffic::BodyDigest;
 use futures_util::stream;
 use tokio::task::spawn_blocking;
+use utoipa::ToSchema;
 
 use super::missing;
 use crate::{
@@ -21,13 +22,19 @@ use crate::{
 /// Bytes that are sent at a time.
 const PART: usize = 1 << 16;
 
+/// The file's bytes.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary, example = "PAR1…")]
+#[expect(dead_code, reason = "it describes bytes that are streamed")]
+pub(crate) struct ParquetFile(Vec<u8>);
+
 /// Download the samples of a dataset version
 ///
 /// As one Parquet file, in the dataset's order, identical samples once.
 #[utoipa::path(get, path = "/v1/datasets/{version}/parquet", tag = "data", operation_id = "datasetParquet",
     params(("version" = u32, Path, description = "The dataset version.", minimum = 1, example = 2)),
     security(("operator_key" = [])),
-    responses((status = 200, description = "A Parquet file", content_type = "application/vnd.apache.parquet", body = Vec<u8>)))]
+    responses((status = 200, description = "A Parquet file", content_type = "application/vnd.apache.parquet", body = ParquetFile)))]
 pub(crate) async fn parquet(
     State(app): State<App>,
     _: Operator,

@@ -43,7 +43,8 @@ pub(super) fn name(query: &Query, faults: &mut Faults) -> Option<Option<String>>
 /// CloudEvents 1.0 in the order of their commits, oldest first; none is ever added before one that was seen.
 #[utoipa::path(get, path = "/v1/events", tag = "events", operation_id = "events",
     params(("type" = Option<EventType>, Query, description = "Only of this type.", example = "model.ready"), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
-    responses((status = 200, description = "Oldest first", body = List<Value>)))]
+    responses((status = 200, description = "Oldest first", body = List<Value>,
+        example = json!({"items": [{"specversion": "1.0", "id": "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88", "source": "urn:lapidary", "type": "dataset.ready", "subject": "datasets/2", "time": "2026-01-31T12:00:00Z", "datacontenttype": "application/json", "dataschema": "urn:lapidary:dataset.ready:1", "data": {"dataset_version": 2, "rows": 53775}}], "next_cursor": null}))))]
 pub(crate) async fn events(
     State(app): State<App>,
     Params(Listed(filter, page)): Params<Listed<EventFilter>>,

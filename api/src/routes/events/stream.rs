@@ -72,8 +72,9 @@ struct Following {
 ///
 /// From now on, or after the event named by `Last-Event-ID`, as `EventSource` in browsers does it.
 #[utoipa::path(get, path = "/v1/events/stream", tag = "events", operation_id = "followEvents",
-    params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen; 0 for all there are.", pattern = "^[0-9]{1,18}$")),
-    responses((status = 200, description = "Server-sent events without end, each a CloudEvent", content_type = "text/event-stream", body = String)))]
+    params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen; 0 for all there are.", pattern = "^[0-9]{1,18}$", example = "17")),
+    responses((status = 200, description = "Server-sent events without end, each a CloudEvent", content_type = "text/event-stream", body = String,
+        example = json!("id: 17\nevent: dataset.ready\ndata: {\"specversion\":\"1.0\",\"type\":\"dataset.ready\",\"data\":{\"dataset_version\":2,\"rows\":53775}}\n\n"))))]
 pub(crate) async fn stream(
     State(app): State<App>,
     headers: HeaderMap,

@@ -16,7 +16,8 @@ use crate::{access::Operator, input::Params, problem::Problem, service::App};
 #[utoipa::path(get, path = "/v1/models/{version}/artifact", tag = "operators", operation_id = "artifact",
     params(("version" = u32, Path, description = "The model version.", minimum = 1, example = 3)),
     security(("operator_key" = [])),
-    responses((status = 200, description = "The model", content_type = "application/json", body = serde_json::Value)))]
+    responses((status = 200, description = "The model", content_type = "application/json", body = serde_json::Value,
+        example = json!({"intercept": 0.65, "carat": -0.73, "x": 1.27, "cut": {"reference": "Fair", "effects": {"Ideal": 0.01}}}))))]
 pub(crate) async fn artifact(
     State(app): State<App>,
     _: Operator,

@@ -32,6 +32,8 @@ use crate::{
 
 /// How often a decision is tried anew because the gate decided meanwhile.
 const TRIES: usize = 3;
+const NOWHERE: &str =
+    "there is no champion before this one to go back to; promote the model that shall serve by its version";
 
 /// Make a model champion
 ///
@@ -77,8 +79,7 @@ pub(crate) async fn rollback(
 ) -> Answer<Champion> {
     for _ in 0..TRIES {
         let target = app.registry()?.rollback_target().await?;
-        let (model, reign) =
-            target.ok_or_else(|| Problem::conflict("there is no champion before this one to go back to"))?;
+        let (model, reign) = target.ok_or_else(|| Problem::conflict(NOWHERE))?;
         if decided(&app, &model, Action::Rollback, reign, &key, &why).await? {
             return answer(&app).await;
         }

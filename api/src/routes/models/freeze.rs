@@ -50,7 +50,7 @@ async fn set(
     JsonBody(why): JsonBody<Why>,
 ) -> Answer<Champion> {
     let registry = app.registry()?;
-    let none = || Problem::conflict("there is no champion yet");
+    let none = || Problem::conflict("there is no champion yet: drop a data file into the inbox first");
     registry.champion_ref().await?.ok_or_else(none)?;
     let decided = Decided {
         by: &key.name,

@@ -10,5 +10,5 @@ use crate::problem::Problem;
 
 /// There is no such model.
 fn missing() -> Problem {
-    Problem::not_found("such model version")
+    Problem::not_found("such model version; GET /v1/models lists those there are")
 }

@@ -3,11 +3,19 @@
 use domain::{Clarity, Color, Cut, DatasetVersion, ModelKind, ModelVersion};
 use model::reasons::{Reason, Value};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde_json::json;
+use utoipa::{
+    ToSchema,
+    openapi::{Object, ObjectBuilder, Type, schema::SchemaType},
+};
 
 use crate::serving::Served;
 
-/// A diamond; the measures may be left out or null. (It describes what `input::diamond` reads.)
+/// A diamond; the measures may be left out or null.
+///
+/// The model then puts estimates of its own in their place: `x`, `y` and `z` from the weight, `depth` and `table` as the
+/// medians of what it learned from. The kinds `linear` and `elastic_net` use `x` alone of the measures.
+// It describes what `input::diamond` reads.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Diamond, example = json!({"carat": 1.1, "cut": "Ideal", "color": "H", "clarity": "SI2", "depth": 62.0, "table": 55.0, "x": 6.61, "y": 6.65, "z": 4.11}))]
@@ -63,7 +71,7 @@ pub(crate) struct ReasonJson {
     #[schema(example = "carat")]
     pub(crate) feature: String,
     /// Its value: a number or a grade; null where it was left out.
-    #[schema(example = 1.1)]
+    #[schema(schema_with = feature_value)]
     pub(crate) value: serde_json::Value,
     /// By how much it raises the price, in US dollars; below zero, lowers.
     #[schema(example = 2310.42)]
@@ -71,6 +79,16 @@ pub(crate) struct ReasonJson {
     /// The same in words.
     #[schema(example = "carat 1.1 adds $2,310")]
     pub(crate) text: String,
+}
+
+fn feature_value() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Number, Type::String, Type::Null]))
+        .description(Some(
+            "Its value: a number or a grade; null where it was left out.",
+        ))
+        .examples([json!(1.1)])
+        .build()
 }
 
 impl ReasonJson {

@@ -34,12 +34,14 @@ use crate::{Clarity, Color, Cut};
 pub struct Profile {
     /// How many samples quartiles and indices are taken from: all, but of more than 100,000 only that
     /// many at random. Extremes, means and grades are always those of all.
+    #[cfg_attr(feature = "openapi", schema(example = 53_920))]
     pub sampled_rows: u64,
     /// The numeric features.
     pub numbers: Numbers<NumberProfile>,
     /// The graded features.
     pub grades: Grades<GradeProfile>,
     /// The features that are spread differently than in the dataset so far.
+    #[cfg_attr(feature = "openapi", schema(example = json!(["carat"])))]
     pub drifted: Vec<String>,
 }
 
@@ -48,18 +50,25 @@ pub struct Profile {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NumberProfile {
     /// The least value.
+    #[cfg_attr(feature = "openapi", schema(example = 0.2))]
     pub min: f64,
     /// A quarter of the values lie below it.
+    #[cfg_attr(feature = "openapi", schema(example = 0.4))]
     pub q1: f64,
     /// Half of the values lie below it.
+    #[cfg_attr(feature = "openapi", schema(example = 0.7))]
     pub median: f64,
     /// Three quarters of the values lie below it.
+    #[cfg_attr(feature = "openapi", schema(example = 1.04))]
     pub q3: f64,
     /// The greatest value.
+    #[cfg_attr(feature = "openapi", schema(example = 5.01))]
     pub max: f64,
     /// The arithmetic mean.
+    #[cfg_attr(feature = "openapi", schema(example = 0.8))]
     pub mean: f64,
     /// Population stability index against the dataset so far (0 is equal); null when there is none yet.
+    #[cfg_attr(feature = "openapi", schema(example = 0.02))]
     pub psi: Option<f64>,
 }
 
@@ -70,6 +79,7 @@ pub struct GradeProfile {
     /// Every grade, worst first.
     pub shares: Vec<GradeShare>,
     /// Population stability index against the dataset so far (0 is equal); null when there is none yet.
+    #[cfg_attr(feature = "openapi", schema(example = 0.02))]
     pub psi: Option<f64>,
 }
 
@@ -78,8 +88,10 @@ pub struct GradeProfile {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GradeShare {
     /// The grade.
+    #[cfg_attr(feature = "openapi", schema(example = "Ideal"))]
     pub grade: String,
     /// Its share of the samples, 0 to 1.
+    #[cfg_attr(feature = "openapi", schema(example = 0.4))]
     pub share: f64,
 }
 
