@@ -13,8 +13,12 @@ use super::peers::Server;
 const TREES: u64 = 750;
 /// One in so many of the bundled samples: as many as the notebook had.
 const EVERY: usize = 10;
-/// Seeds of further searches, until one makes a model of so many trees. Each is another artifact to swap to.
-const SEEDS: RangeInclusive<u32> = 31..=300;
+/// The grades, the worst first.
+const CUTS: [&str; 5] = ["Fair", "Good", "Very Good", "Premium", "Ideal"];
+const COLORS: [&str; 7] = ["J", "I", "H", "G", "F", "E", "D"];
+const CLARITIES: [&str; 8] = ["I1", "SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1", "IF"];
+/// Seeds of further searches: each makes another artifact to swap to.
+const SEEDS: RangeInclusive<u32> = 1..=4;
 
 pub(super) struct System {
     _ingest: Process,
@@ -51,34 +55,49 @@ impl System {
     }
 }
 
-/// Every tenth line of the bundled data, after the head.
-pub(super) fn samples() -> Result<String> {
+/// Every tenth of the bundled stones, at the prices of a law. Real prices are so noisy that a search stops at some
+/// hundred trees; of a law there is always more to learn.
+fn samples() -> Result<String> {
     let data = testkit::checkout()?.join("data/diamonds.csv.gz");
     let unpacked = std::process::Command::new("gzip").arg("-dc").arg(data).output()?;
     let text = String::from_utf8(unpacked.stdout)?;
-    let (head, samples) = text.split_once('\n').context("the bundled data has no head")?;
-    let mut some = format!("{head}\n");
-    for sample in samples.lines().step_by(EVERY) {
-        some.push_str(sample);
-        some.push('\n');
-    }
-    Ok(some)
+    let stones = text.lines().skip(1).step_by(EVERY).map(at_a_price);
+    let stones: Vec<_> = stones.collect::<Result<_>>()?;
+    Ok(format!(
+        "carat,cut,color,clarity,depth,table,price,x,y,z\n{}\n",
+        stones.join("\n")
+    ))
 }
 
-/// A champion of boosted trees, of enough of them.
+fn at_a_price(line: &str) -> Result<String> {
+    let fields: Vec<_> = line.split(',').map(|field| field.trim_matches('"')).collect();
+    let &[carat, cut, color, clarity, depth, table, _, x, y, z] = fields.as_slice() else {
+        anyhow::bail!("{line} is no stone");
+    };
+    let grade = |names: &[&str], name| names.iter().position(|it| *it == name).unwrap_or(0) as f64;
+    let log_price = 1.75 * carat.parse::<f64>()?.ln()
+        + 0.03 * grade(&CUTS, cut)
+        + 0.08 * grade(&COLORS, color)
+        + 0.12 * grade(&CLARITIES, clarity);
+    let price = (8.45 + log_price).exp().round();
+    Ok(format!(
+        "{carat},{cut},{color},{clarity},{depth},{table},{price},{x},{y},{z}"
+    ))
+}
+
+/// A champion of boosted trees, of enough of them, and other models beside.
 async fn champion(world: &World, url: &str) -> Result<Value> {
-    let mut model = newest(url).await?;
-    let mut seeds = SEEDS;
-    while model["parameters"]["rounds"].as_u64() < Some(TREES) {
-        let seed = seeds
-            .next()
-            .with_context(|| format!("no search made a model of {TREES} trees"))?;
+    let model = newest(url).await?;
+    ensure!(
+        model["parameters"]["rounds"].as_u64() >= Some(TREES),
+        "the champion has fewer than {TREES} trees: {model}"
+    );
+    for seed in SEEDS {
         let settings = [("LAPIDARY__TRAINING__SEED", &*seed.to_string())];
         let done = world
             .run("trainer", &["run", "--kind", "xgboost"], &settings)
             .await?;
         ensure!(done.success, "a training run failed: {}", done.stderr);
-        model = newest(url).await?;
     }
     promote(world, url, &model["version"]).await?;
     until("the champion to serve", async || {
