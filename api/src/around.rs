@@ -9,7 +9,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{extract::Request, http::header, response::Response};
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{header, request::Parts},
+    response::Response,
+};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tower::{Layer, Service, ServiceExt as _};
@@ -20,12 +25,6 @@ use crate::{access, cors, headers, limits, measure::Measured, record, service::A
 pub(crate) trait Inner: Service<Request, Response = Response, Error = Infallible> {}
 
 impl<S: Service<Request, Response = Response, Error = Infallible>> Inner for S {}
-
-/// Has a request answered.
-pub(crate) async fn run(inner: impl Inner, request: Request) -> Response {
-    let Ok(response) = inner.oneshot(request).await;
-    response
-}
 
 /// Puts [`Around`] around a route.
 #[derive(Clone)]
@@ -90,11 +89,20 @@ async fn around(app: App, inner: impl Inner, request: Request) -> Response {
 }
 
 /// Hands a request to its handler: unless a browser only asks, the caller may not call, or it takes too long.
-pub(crate) async fn let_in(app: &App, inner: impl Inner, request: Request) -> Response {
-    match cors::preflight(&app.origins, &request) {
-        Some(permissions) => permissions,
-        None => limits::within(app.request_timeout, access::admit(app, inner, request)).await,
+pub(crate) async fn let_in(app: &App, inner: impl Inner, head: Parts, body: Body) -> Response {
+    if let Some(permissions) = cors::preflight(&app.origins, &head) {
+        return permissions;
     }
+    let handled = async {
+        let rate = match access::admit(app, &head).await {
+            Ok(rate) => rate,
+            Err(refused) => return refused,
+        };
+        let Ok(mut response) = inner.oneshot(Request::from_parts(head, body)).await;
+        rate.tell(response.headers_mut());
+        response
+    };
+    limits::within(app.request_timeout, handled).await
 }
 
 /// An answer in the making, which is finished even if nobody waits for it any more: a client that hangs up makes
@@ -106,6 +114,9 @@ pub(crate) struct Unstoppable {
 
 impl Unstoppable {
     fn new(tasks: TaskTracker, work: impl Future<Output = Response> + Send + 'static) -> Self {
+        if std::env::var_os("SIZES").is_some() {
+            eprintln!("future {} bytes", std::mem::size_of_val(&work));
+        }
         Self {
             work: Some(Box::pin(work)),
             tasks,
@@ -138,7 +149,6 @@ impl Drop for Unstoppable {
 mod tests {
     use std::time::Duration;
 
-    use axum::body::Body;
     use tokio::sync::oneshot;
 
     use super::*;

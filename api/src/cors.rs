@@ -4,8 +4,7 @@
 //! those included that the record itself makes, so that a page can read its errors too.
 
 use axum::{
-    extract::Request,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 
@@ -37,10 +36,10 @@ impl Origins {
 }
 
 /// The answer to a browser that asks whether it may send a request, if this is one and it may.
-pub(crate) fn preflight(origins: &Origins, request: &Request) -> Option<Response> {
-    let headers = request.headers();
+pub(crate) fn preflight(origins: &Origins, request: &Parts) -> Option<Response> {
+    let headers = &request.headers;
     let asks =
-        request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        request.method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if !asks {
         return None;
     }

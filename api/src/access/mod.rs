@@ -11,8 +11,8 @@ mod rates;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, Request},
-    http::{HeaderMap, StatusCode, header},
+    extract::ConnectInfo,
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use domain::{Sha256, key::ApiKey};
@@ -21,32 +21,26 @@ pub(crate) use keyring::Keyring;
 pub(crate) use operator::Operator;
 pub(crate) use rates::{Rate, Rates};
 
-use crate::{
-    around::{Inner, run},
-    problem::Problem,
-    record::KeyUsed,
-    service::App,
-};
+use crate::{problem::Problem, record::KeyUsed, service::App};
 
 /// What a request has to come with.
 const WHAT_TO_SEND: &str = "send a key, as the header `Authorization: Bearer KEY`";
 /// Everything below asks for a key, where keys are required.
 const CLOSED: &str = "/v1/";
 
-/// Lets a request in when its caller may call, and has not called too often.
-pub(crate) async fn admit(app: &App, inner: impl Inner, request: Request) -> Response {
-    let path = request.uri().path();
-    if !path.starts_with(CLOSED) {
-        return run(inner, request).await;
+/// Whether the caller of a request may call, and has not called too often; how the caller's rate stands then.
+pub(crate) async fn admit(app: &App, request: &Parts) -> Result<Rate, Response> {
+    if !request.uri.path().starts_with(CLOSED) {
+        return Ok(Rate::Unlimited);
     }
-    let text = bearer(request.headers());
+    let text = bearer(&request.headers);
     let known = text.and_then(|text| app.keyring.find(Sha256::of(text)));
     let rate = match &known {
         Some(key) => app.rates.of_key(key.id),
-        None => app.rates.of_address(address(&request)),
+        None => app.rates.of_address(address(request)),
     };
     if let Rate::Exceeded(exceeded) = rate {
-        return exceeded.refused();
+        return Err(exceeded.refused());
     }
     let caller = match (known, text) {
         (Some(key), _) => Ok(Some(key)),
@@ -54,17 +48,19 @@ pub(crate) async fn admit(app: &App, inner: impl Inner, request: Request) -> Res
         (None, None) if app.require_key => Err(unknown("this needs a key", WHAT_TO_SEND)),
         (None, None) => Ok(None),
     };
-    let mut response = match caller {
+    match caller {
         Ok(key) => {
-            if let (Some(key), Some(used)) = (key, request.extensions().get::<KeyUsed>()) {
+            if let (Some(key), Some(used)) = (key, request.extensions.get::<KeyUsed>()) {
                 used.set(key.id);
             }
-            run(inner, request).await
+            Ok(rate)
         }
-        Err(problem) => problem.into_response(),
-    };
-    rate.tell(response.headers_mut());
-    response
+        Err(problem) => {
+            let mut refused = problem.into_response();
+            rate.tell(refused.headers_mut());
+            Err(refused)
+        }
+    }
 }
 
 /// A key that is not in memory: new, wrong, or revoked.
@@ -93,8 +89,8 @@ fn unknown(why: &str, what_to_send: &str) -> Problem {
 }
 
 /// Where a request came from.
-fn address(request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+fn address(request: &Parts) -> IpAddr {
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }
 

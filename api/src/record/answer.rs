@@ -37,7 +37,8 @@ pub(crate) async fn answer(app: &App, inner: impl Inner, mut request: Request) -
     let (started, at) = (Instant::now(), app.clock.now());
     let id = new_id(at);
     if !is_recorded(request.uri().path()) {
-        return named(let_in(app, inner, request).await, id);
+        let (head, body) = request.into_parts();
+        return named(let_in(app, inner, head, body).await, id);
     }
     if app.recorder.is_closed() {
         return refusal(app, id);
@@ -88,7 +89,7 @@ async fn handle(app: &App, inner: impl Inner, request: Request) -> (Bytes, Respo
         Ok(bytes) => bytes,
         Err(problem) => return (Bytes::new(), problem.into_response()),
     };
-    let handled = let_in(app, inner, Request::from_parts(head, Body::from(bytes.clone())));
+    let handled = let_in(app, inner, head, Body::from(bytes.clone()));
     let response = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(response) => response,
         Err(_) => {

@@ -42,18 +42,14 @@ impl Questions {
     }
 
     /// Answers every question for `row`: 0 is left, 1 is right.
-    fn answer(&self, row: &[f32; 9], answers: &mut [u8]) {
-        let mut rest = answers;
+    fn answer(&self, row: &[f32; 9], answers: &mut Vec<u8>) {
+        answers.clear();
         for (value, groups) in row.iter().zip(self.thresholds.iter()) {
             for (missing, thresholds) in (0..).zip(groups) {
-                let (group, others) = rest.split_at_mut(thresholds.len());
-                rest = others;
                 if value.is_nan() {
-                    group.fill(missing);
+                    answers.resize(answers.len() + thresholds.len(), missing);
                 } else {
-                    for (answer, threshold) in group.iter_mut().zip(thresholds) {
-                        *answer = u8::from(value >= threshold);
-                    }
+                    answers.extend(thresholds.iter().map(|threshold| u8::from(value >= threshold)));
                 }
             }
         }
@@ -126,10 +122,10 @@ impl Layout {
 
     /// Room for the answers of a row.
     fn room(&self) -> Vec<u8> {
-        vec![0; self.questions.count]
+        Vec::with_capacity(self.questions.count)
     }
 
-    fn sum_with(&self, row: &[f32; 9], start: f32, answers: &mut [u8]) -> f32 {
+    fn sum_with(&self, row: &[f32; 9], start: f32, answers: &mut Vec<u8>) -> f32 {
         self.questions.answer(row, answers);
         match &self.asked {
             Asked::Short(asked) => self.walk(asked, answers, start),
