@@ -19,8 +19,17 @@ PYTHON
   fi
 }
 
+check_alerts() {
+  if command -v promtool >/dev/null; then
+    promtool check rules deploy/prometheus/*.rules.yml
+  else
+    say "promtool is not installed, so the alerts were not checked"
+  fi
+}
+
 cd "$ROOT"
 step "scripts" check_scripts
+step "alerts" check_alerts
 step "format" cargo fmt --all --check
 step "dependency directions" scripts/check-dependencies.sh
 step "clippy" cargo clippy --release --locked --workspace --all-targets -- -D warnings

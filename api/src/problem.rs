@@ -9,6 +9,9 @@ use storage::StorageError;
 use tracing::error;
 use utoipa::ToSchema;
 
+/// What is said of a fault of this service's own.
+pub(crate) const BROKEN: &str = "something went wrong here; send it again, and if that does not help, give the operators the header x-request-id";
+
 /// One fault of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Fault {
@@ -104,10 +107,7 @@ impl Problem {
 
     /// Something that is wrong here, and not with the request.
     pub(crate) fn broken() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "something went wrong here; the operators' log says what",
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, BROKEN)
     }
 }
 

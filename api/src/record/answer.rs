@@ -92,9 +92,7 @@ async fn handle(app: &App, inner: impl Inner, request: Request) -> (Bytes, Respo
     let handled = let_in(app, inner, head, Body::from(bytes.clone()));
     let response = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(response) => response,
-        Err(_) => {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "something broke down here").into_response()
-        }
+        Err(_) => Problem::broken().into_response(),
     };
     (bytes, response)
 }

@@ -67,7 +67,7 @@ async fn bring_back(recorder: &Recorder, writer: &mut TrafficWriter) -> anyhow::
 
 /// What a drain tells as it goes.
 enum Step<'a> {
-    /// So many records are in Postgres.
+    /// So many records are in Postgres, and their file is gone.
     Drained(u64),
     /// One is refused, and kept in this file.
     SetAside {
@@ -98,14 +98,16 @@ async fn drain_file(
 ) -> anyhow::Result<u64> {
     let path = sealed.path.clone();
     let mut reader = blocking(move || Ok(Reader::open(&path)?)).await?;
-    let mut records = 0;
+    let (mut records, mut drained) = (0, 0);
     loop {
         let (back, group, ending) = blocking(move || read_group(reader)).await?;
         reader = back;
         records += group.len() as u64;
-        write_group(spool, writer, &group, tell).await?;
+        drained += write_group(spool, writer, &group, tell).await?;
         if let Some(ending) = ending {
             finish(spool, sealed, ending).await?;
+            // Counted when the file has gone: what is interrupted begins again from the file's first record.
+            tell(Step::Drained(drained));
             return Ok(records);
         }
     }
@@ -125,12 +127,13 @@ fn read_group(mut reader: Reader) -> anyhow::Result<(Reader, Vec<TrafficRecord>,
     Ok((reader, group, None))
 }
 
+/// Writes what Postgres takes, so many records, and puts the others aside.
 async fn write_group(
     spool: &Spool,
     writer: &mut TrafficWriter,
     group: &[TrafficRecord],
     tell: &mut impl FnMut(Step),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<u64> {
     let records: Vec<_> = group.iter().collect();
     let refused = group::write(writer, &records, PATIENCE)
         .await
@@ -144,8 +147,7 @@ async fn write_group(
             path: &path,
         });
     }
-    tell(Step::Drained((group.len() - refused.len()) as u64));
-    Ok(())
+    Ok((group.len() - refused.len()) as u64)
 }
 
 /// Everything that could be read is in Postgres: the file goes.

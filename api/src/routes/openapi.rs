@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use crate::problem::{Fault, Problem};
+use crate::problem::{BROKEN, Fault, Problem};
 
 const OPERATOR: &str = "operator_key";
 const CLIENT: &str = "client_key";
@@ -127,7 +127,7 @@ fn refusals(parameters: &[&Parameter], has_body: bool, for_operators: bool) -> V
             429,
             "more than 200 requests a second came from this address; wait a moment",
         ),
-        (500, "something went wrong here; the operators' log says what"),
+        (500, BROKEN),
         (
             503,
             "no model serves yet: drop a data file into the inbox, and try again in a moment",

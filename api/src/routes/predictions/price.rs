@@ -33,7 +33,9 @@ pub(crate) struct NoPrice;
 /// What the model that is served says of `diamond`.
 pub(crate) fn quote(served: &Served, diamond: &PartialDiamond) -> Result<Quote, NoPrice> {
     let predicted = served.predictor.predict(diamond);
-    if !predicted.is_finite() || predicted <= 0.0 {
+    let price = in_cents(predicted, cents::of);
+    // What is less than half a cent is no price either.
+    if !price.is_finite() || price <= 0.0 {
         return Err(NoPrice);
     }
     let range = served.ranges.range(&served.predictor, diamond, predicted);
@@ -50,7 +52,7 @@ pub(crate) fn quote(served: &Served, diamond: &PartialDiamond) -> Result<Quote, 
         Err(reason) => (None, Some(reason.to_string())),
     };
     Ok(Quote {
-        price: in_cents(predicted, cents::of),
+        price,
         range,
         range_reason,
         unusual: served.predictor.unusual(diamond),

@@ -9,3 +9,4 @@ mod progress;
 mod promoting;
 mod retention;
 mod support;
+mod traffic;

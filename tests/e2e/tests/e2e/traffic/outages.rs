@@ -45,7 +45,12 @@ async fn without_postgres_answers_go_on_and_are_on_record_once_it_is_back() -> R
         adds_up(&url).await?;
         let spooled = metric(&url, "lapidary_traffic_records_total{outcome=\"spooled\"}").await?;
         ensure!(spooled >= 1000.0, "{spooled}");
-        assert_eq!(metric(&url, "lapidary_traffic_drained_total").await?, spooled);
+        until("what was spooled to be counted as drained, once", async || {
+            let drained = metric(&url, "lapidary_traffic_drained_total").await?;
+            ensure!(drained <= spooled, "{drained} of {spooled} were drained");
+            Ok((drained == spooled).then_some(()))
+        })
+        .await?;
         load.is_on_record(&world).await
     })
     .await
