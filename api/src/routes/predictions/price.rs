@@ -30,20 +30,20 @@ pub(crate) struct Quote {
 )]
 pub(crate) struct NoPrice;
 
+/// What is above 0 is above 0 in cents, too.
+const CENT: f64 = 0.01;
+
 /// What the model that is served says of `diamond`.
 pub(crate) fn quote(served: &Served, diamond: &PartialDiamond) -> Result<Quote, NoPrice> {
     let predicted = served.predictor.predict(diamond);
-    let price = in_cents(predicted, cents::of);
-    // What is less than half a cent is no price either.
-    if !price.is_finite() || price <= 0.0 {
+    if !predicted.is_finite() || predicted <= 0.0 {
         return Err(NoPrice);
     }
     let range = served.ranges.range(&served.predictor, diamond, predicted);
     let (range, range_reason) = match range {
         Ok(range) => (
             Some(RangeJson {
-                // The low end is above 0 in cents, too.
-                low: in_cents(range.low, cents::floor).max(0.01),
+                low: in_cents(range.low, cents::floor).max(CENT),
                 high: in_cents(range.high, cents::ceil),
                 coverage: model::ranges::LEVEL,
             }),
@@ -52,7 +52,7 @@ pub(crate) fn quote(served: &Served, diamond: &PartialDiamond) -> Result<Quote, 
         Err(reason) => (None, Some(reason.to_string())),
     };
     Ok(Quote {
-        price,
+        price: in_cents(predicted, cents::of).max(CENT),
         range,
         range_reason,
         unusual: served.predictor.unusual(diamond),
