@@ -114,9 +114,6 @@ pub(crate) struct Unstoppable {
 
 impl Unstoppable {
     fn new(tasks: TaskTracker, work: impl Future<Output = Response> + Send + 'static) -> Self {
-        if std::env::var_os("SIZES").is_some() {
-            eprintln!("future {} bytes", std::mem::size_of_val(&work));
-        }
         Self {
             work: Some(Box::pin(work)),
             tasks,
