@@ -5,6 +5,8 @@ use std::{fs, net::SocketAddr, path::Path};
 use anyhow::{Context as _, Result};
 use testkit::{Process, World};
 
+use super::system::bundled;
+
 pub(super) struct Server {
     pub(super) name: &'static str,
     pub(super) address: SocketAddr,
@@ -36,9 +38,7 @@ pub(super) async fn echo() -> Result<Server> {
 /// FastAPI with XGBoost and asyncpg, one worker: it shares two cores with Postgres and the load.
 pub(super) async fn fastapi(world: &World, python: &Path) -> Result<Server> {
     let csv = world.path("peer.csv");
-    let data = testkit::checkout()?.join("data/diamonds.csv.gz");
-    let unpacked = std::process::Command::new("gzip").arg("-dc").arg(data).output()?;
-    fs::write(&csv, unpacked.stdout)?;
+    fs::write(&csv, bundled()?)?;
     let script = testkit::checkout()?.join("bench/peers/serving.py");
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, ops::RangeInclusive};
 
 use anyhow::{Context as _, Result, ensure};
+use domain::{Clarity, Color, Cut};
 use reqwest::Client;
 use serde_json::{Value, json};
 use testkit::{Process, World, until};
@@ -13,10 +14,6 @@ use super::peers::Server;
 const TREES: u64 = 750;
 /// One in so many of the bundled samples: as many as the notebook had.
 const EVERY: usize = 10;
-/// The grades, the worst first.
-const CUTS: [&str; 5] = ["Fair", "Good", "Very Good", "Premium", "Ideal"];
-const COLORS: [&str; 7] = ["J", "I", "H", "G", "F", "E", "D"];
-const CLARITIES: [&str; 8] = ["I1", "SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1", "IF"];
 /// Seeds of further searches: each makes another artifact to swap to.
 const SEEDS: RangeInclusive<u32> = 1..=4;
 
@@ -58,9 +55,7 @@ impl System {
 /// Every tenth of the bundled stones, at the prices of a law. Real prices are so noisy that a search stops at some
 /// hundred trees; of a law there is always more to learn.
 fn samples() -> Result<String> {
-    let data = testkit::checkout()?.join("data/diamonds.csv.gz");
-    let unpacked = std::process::Command::new("gzip").arg("-dc").arg(data).output()?;
-    let text = String::from_utf8(unpacked.stdout)?;
+    let text = String::from_utf8(bundled()?)?;
     let stones = text.lines().skip(1).step_by(EVERY).map(at_a_price);
     let stones: Vec<_> = stones.collect::<Result<_>>()?;
     Ok(format!(
@@ -74,15 +69,27 @@ fn at_a_price(line: &str) -> Result<String> {
     let &[carat, cut, color, clarity, depth, table, _, x, y, z] = fields.as_slice() else {
         anyhow::bail!("{line} is no stone");
     };
-    let grade = |names: &[&str], name| names.iter().position(|it| *it == name).unwrap_or(0) as f64;
     let log_price = 1.75 * carat.parse::<f64>()?.ln()
-        + 0.03 * grade(&CUTS, cut)
-        + 0.08 * grade(&COLORS, color)
-        + 0.12 * grade(&CLARITIES, clarity);
+        + 0.03 * grade(Cut::NAMES, cut)?
+        + 0.08 * grade(Color::NAMES, color)?
+        + 0.12 * grade(Clarity::NAMES, clarity)?;
     let price = (8.45 + log_price).exp().round();
     Ok(format!(
         "{carat},{cut},{color},{clarity},{depth},{table},{price},{x},{y},{z}"
     ))
+}
+
+/// How many grades are worse.
+fn grade(names: &[&str], name: &str) -> Result<f64> {
+    let place = names.iter().position(|it| *it == name);
+    Ok(place.with_context(|| format!("{name} is no grade"))? as f64)
+}
+
+/// The bundled data, unpacked.
+pub(super) fn bundled() -> Result<Vec<u8>> {
+    let data = testkit::checkout()?.join("data/diamonds.csv.gz");
+    let unpacked = std::process::Command::new("gzip").arg("-dc").arg(data).output()?;
+    Ok(unpacked.stdout)
 }
 
 /// A champion of boosted trees, of enough of them, and other models beside.
