@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
@@ -81,7 +81,7 @@ async fn around(app: App, inner: impl Inner, request: Request) -> Response {
     let measured = Measured::begin(&request);
     let policy = headers::policy(request.uri().path());
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = record::answer(&app, inner, request).await;
+    let mut response = record::answer(&app, inner, request, measured.started()).await;
     headers::add(response.headers_mut(), policy);
     cors::decorate(&app.origins, origin.as_ref(), response.headers_mut());
     measured.end(response.status());
@@ -93,7 +93,7 @@ pub(crate) async fn let_in(app: &App, inner: impl Inner, head: Parts, body: Body
     if let Some(permissions) = cors::preflight(&app.origins, &head) {
         return permissions;
     }
-    let handled = async {
+    let handled = pin!(async {
         let rate = match access::admit(app, &head).await {
             Ok(rate) => rate,
             Err(refused) => return refused,
@@ -101,7 +101,7 @@ pub(crate) async fn let_in(app: &App, inner: impl Inner, head: Parts, body: Body
         let Ok(mut response) = inner.oneshot(Request::from_parts(head, body)).await;
         rate.tell(response.headers_mut());
         response
-    };
+    });
     limits::within(app.request_timeout, handled).await
 }
 

@@ -44,6 +44,11 @@ impl Measured {
         }
     }
 
+    /// When it came.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Counts and times its answer.
     pub(crate) fn end(self, status: StatusCode) {
         let route = self.route.as_ref().map_or("none", MatchedPath::as_str);

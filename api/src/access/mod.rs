@@ -21,7 +21,7 @@ pub(crate) use keyring::Keyring;
 pub(crate) use operator::Operator;
 pub(crate) use rates::{Rate, Rates};
 
-use crate::{problem::Problem, record::KeyUsed, service::App};
+use crate::{problem::Problem, record::Ticket, service::App};
 
 /// What a request has to come with.
 const WHAT_TO_SEND: &str = "send a key, as the header `Authorization: Bearer KEY`";
@@ -50,8 +50,8 @@ pub(crate) async fn admit(app: &App, request: &Parts) -> Result<Rate, Response> 
     };
     match caller {
         Ok(key) => {
-            if let (Some(key), Some(used)) = (key, request.extensions.get::<KeyUsed>()) {
-                used.set(key.id);
+            if let (Some(key), Some(ticket)) = (key, request.extensions.get::<Ticket>()) {
+                ticket.key_used.set(key.id);
             }
             Ok(rate)
         }

@@ -10,7 +10,7 @@ use domain::{
 };
 
 use super::{bearer, unknown};
-use crate::{problem::Problem, record::KeyUsed, service::App};
+use crate::{problem::Problem, record::Ticket, service::App};
 
 const WHAT_TO_SEND: &str = "send an operator's key, as the header `Authorization: Bearer KEY`";
 
@@ -32,8 +32,8 @@ impl FromRequestParts<App> for Operator {
             )
         };
         let key = key.ok_or_else(wrong)?;
-        if let Some(used) = parts.extensions.get::<KeyUsed>() {
-            used.set(key.id);
+        if let Some(ticket) = parts.extensions.get::<Ticket>() {
+            ticket.key_used.set(key.id);
         }
         match key.role {
             Role::Operator => Ok(Self(key)),

@@ -1,6 +1,6 @@
 //! A diamond, as clients describe it.
 
-use std::{ops::RangeInclusive, str::FromStr};
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use domain::{Clarity, Color, Cut, OutOfRange, PartialDiamond, grade::UnknownGrade};
 
@@ -115,8 +115,8 @@ fn grade<T: FromStr<Err = UnknownGrade>>(
     grades: &[&str],
     faults: &mut Faults,
 ) -> Option<T> {
-    let what = format!("one of {}", grades.join(", "));
-    let json = fields.required(name, &what, faults)?;
+    let what = fmt::from_fn(|f| write!(f, "one of {}", grades.join(", ")));
+    let json = fields.required(name, what, faults)?;
     let place = fields.at(name);
     let best = grades.last().copied().unwrap_or_default();
     grade_text(json.text(name, best, &place, faults)?, &place, faults)

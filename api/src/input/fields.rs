@@ -1,6 +1,6 @@
 //! The fields of a JSON object: which are there, missing, unknown, given twice, or of the wrong type.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::{Faults, Json, Place};
 
@@ -55,7 +55,7 @@ impl<'j> Fields<'j> {
     pub(crate) fn required(
         &self,
         name: &'static str,
-        what: &str,
+        what: impl fmt::Display,
         faults: &mut Faults,
     ) -> Option<&'j Json<'j>> {
         let found = self.find(name);

@@ -1,6 +1,6 @@
 //! One request, from its head to its recorded answer.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{panic::AssertUnwindSafe, pin::pin, time::Instant};
 
 use axum::{
     body::{Body, HttpBody as _},
@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Limited};
 use uuid::Uuid;
 
 use super::{
-    AnsweredBy, BodyTold, KeyUsed, RequestId,
+    AnsweredBy, BodyTold, KeyUsed, Ticket,
     admission::Entry,
     capture::{draft, new_id},
     redact::redacted,
@@ -33,8 +33,13 @@ const UNRECORDED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json
 const STATIC: [&str; 2] = ["/docs", "/static"];
 
 /// Answers a request, and records it unless its path leaves no record; what cannot be recorded is not answered.
-pub(crate) async fn answer(app: &App, inner: impl Inner, mut request: Request) -> Response {
-    let (started, at) = (Instant::now(), app.clock.now());
+pub(crate) async fn answer(
+    app: &App,
+    inner: impl Inner,
+    mut request: Request,
+    started: Instant,
+) -> Response {
+    let at = app.clock.now();
     let id = new_id(at);
     if !is_recorded(request.uri().path()) {
         let (head, body) = request.into_parts();
@@ -52,8 +57,10 @@ pub(crate) async fn answer(app: &App, inner: impl Inner, mut request: Request) -
     {
         Entry::Admitted(_room) => {
             let key_used = KeyUsed::default();
-            request.extensions_mut().insert(RequestId(id));
-            request.extensions_mut().insert(key_used.clone());
+            request.extensions_mut().insert(Ticket {
+                id,
+                key_used: key_used.clone(),
+            });
             let (request_body, response) = handle(app, inner, request).await;
             if is_event_stream(response.headers()) {
                 return named(response, id);
@@ -89,7 +96,7 @@ async fn handle(app: &App, inner: impl Inner, request: Request) -> (Bytes, Respo
         Ok(bytes) => bytes,
         Err(problem) => return (Bytes::new(), problem.into_response()),
     };
-    let handled = let_in(app, inner, head, Body::from(bytes.clone()));
+    let handled = pin!(let_in(app, inner, head, Body::from(bytes.clone())));
     let response = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(response) => response,
         Err(_) => Problem::broken().into_response(),
@@ -148,10 +155,10 @@ async fn keep(app: &App, record: TrafficRecord, reply: Reply, started: Instant) 
         body,
         recorded,
     } = reply;
-    let (id, status) = (record.id, head.status.as_u16());
+    let id = record.id;
     let model_version = head.extensions.get::<AnsweredBy>().map(|by| by.0);
     let record = TrafficRecord {
-        status,
+        status: head.status.as_u16(),
         duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         model_version,
         response_body: recorded,
@@ -160,7 +167,6 @@ async fn keep(app: &App, record: TrafficRecord, reply: Reply, started: Instant) 
     if app.recorder.keep(redacted(record)).await.is_err() {
         return named(Problem::unrecorded().into_response(), id);
     }
-    app.recorder.meters.answered(status, started.elapsed());
     if let Some(version) = model_version {
         set(&mut head.headers, "x-model-version", &version.to_string());
     }

@@ -15,7 +15,6 @@ mod capture;
 mod committer;
 mod drain;
 mod group;
-mod meters;
 mod queue;
 mod recorder;
 mod redact;
@@ -29,9 +28,14 @@ pub(crate) use answer::answer;
 pub(crate) use drain::drain_folder;
 pub(crate) use recorder::Recorder;
 
-/// The identity of a request and of its record, for a handler that repeats it in its answer.
-#[derive(Clone, Copy)]
-pub(crate) struct RequestId(pub(crate) Uuid);
+/// A request that will be recorded: left in its extensions, for handlers and for the record.
+#[derive(Clone)]
+pub(crate) struct Ticket {
+    /// The identity of the request and of its record, for a handler that repeats it in its answer.
+    pub(crate) id: Uuid,
+    /// Where a route that asks for a key leaves the key's id.
+    pub(crate) key_used: KeyUsed,
+}
 
 /// The model that made a response, for its record.
 #[derive(Clone, Copy)]
@@ -41,7 +45,7 @@ pub(crate) struct AnsweredBy(pub(crate) ModelVersion);
 #[derive(Clone, Copy)]
 pub(crate) struct BodyTold(pub(crate) BodyDigest);
 
-/// Where a route that asks for a key leaves the key's id, for the record.
+/// The id of the key that came with a request, once it is known.
 #[derive(Clone, Default)]
 pub(crate) struct KeyUsed(Arc<OnceLock<Uuid>>);
 

@@ -21,14 +21,13 @@ use storage::{Database, spool::Spool};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::{accounts::Accounts, admission::Admission, committer, drain, meters::Meters, queue::Queue};
+use super::{accounts::Accounts, admission::Admission, committer, drain, queue::Queue};
 
 /// Records traffic; one for the process.
 pub(crate) struct Recorder {
     pub(super) queue: Queue,
     pub(super) admission: Admission,
     pub(super) accounts: Accounts,
-    pub(super) meters: Meters,
     pub(super) spool: Arc<Spool>,
     tasks: TaskTracker,
     pub(super) commit_timeout: Duration,
@@ -58,7 +57,6 @@ impl Recorder {
             queue: Queue::default(),
             admission: Admission::new(config.max_requests, config.max_bytes, config.wait),
             accounts: Accounts::default(),
-            meters: Meters::default(),
             spool: Arc::new(spool),
             tasks: lifecycle.tasks(),
             commit_timeout: config.commit_timeout,

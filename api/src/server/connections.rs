@@ -32,6 +32,7 @@ pub(super) struct Connections(Arc<Inner>);
 
 struct Inner {
     most: usize,
+    stop: CancellationToken,
     room: Arc<Semaphore>,
     started: Instant,
     open: Mutex<HashMap<u64, Arc<State>>>,
@@ -43,7 +44,8 @@ pub(super) struct State {
     started: Instant,
     /// Milliseconds from `started` until it became idle.
     idle_since: AtomicU64,
-    evict: CancellationToken,
+    /// Ends with the server, or before to make room: one thing to look at whenever the connection is looked at.
+    end: CancellationToken,
 }
 
 /// One connection's place; free again when dropped.
@@ -64,9 +66,11 @@ pub(super) struct BusyBody {
 }
 
 impl Connections {
-    pub(super) fn new(most: usize) -> Self {
+    /// None beyond `stop`.
+    pub(super) fn new(most: usize, stop: CancellationToken) -> Self {
         Self(Arc::new(Inner {
             most,
+            stop,
             room: Arc::new(Semaphore::new(most)),
             started: Instant::now(),
             open: Mutex::default(),
@@ -84,7 +88,7 @@ impl Connections {
             room = waited.ok().and_then(Result::ok);
         }
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let state = Arc::new(State::new(self.0.started));
+        let state = Arc::new(State::new(self.0.started, self.0.stop.child_token()));
         let mut open = self.lock();
         open.insert(id, Arc::clone(&state));
         metrics::gauge!("lapidary_connections").set(open.len() as f64);
@@ -103,7 +107,7 @@ impl Connections {
         idle.sort_by_cached_key(|state| state.idle_since.load(Ordering::Relaxed));
         let some = self.0.most / EVICTED_SHARE + 1;
         for state in idle.into_iter().take(some) {
-            state.evict.cancel();
+            state.end.cancel();
             metrics::counter!("lapidary_connections_evicted_total").increment(1);
         }
     }
@@ -114,11 +118,11 @@ impl Connections {
 }
 
 impl State {
-    fn new(started: Instant) -> Self {
+    fn new(started: Instant, end: CancellationToken) -> Self {
         let state = Self {
             started,
             idle_since: AtomicU64::default(),
-            evict: CancellationToken::new(),
+            end,
         };
         state.set_idle();
         state
@@ -140,9 +144,9 @@ impl State {
         WhileBusy(Arc::clone(self))
     }
 
-    /// Comes when it has to make room.
-    pub(super) async fn evicted(&self) {
-        self.evict.cancelled().await;
+    /// Comes when it has to make room, or the server stops.
+    pub(super) async fn ended(&self) {
+        self.end.cancelled().await;
     }
 }
 
@@ -198,17 +202,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_connection_idle_longest_makes_room_and_a_busy_one_never_does() {
-        let connections = Connections::new(2);
+        let connections = Connections::new(2, CancellationToken::new());
         let (busy, idle) = (connections.admit().await, connections.admit().await);
         let _at_work = busy.state().busy();
         let leaving = tokio::spawn(async move {
-            idle.state().evicted().await;
+            idle.state().ended().await;
             drop(idle);
         });
         let third = connections.admit().await;
         leaving.await.unwrap();
-        assert!(!busy.state().evict.is_cancelled());
-        assert!(!third.state().evict.is_cancelled());
+        assert!(!busy.state().end.is_cancelled());
+        assert!(!third.state().end.is_cancelled());
         assert_eq!(connections.lock().len(), 2);
     }
 }

@@ -12,7 +12,12 @@ mod stream;
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, http::Request, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{Request, Response},
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -25,7 +30,7 @@ use tracing::{debug, warn};
 
 pub(crate) use body::BodyFault;
 use body::TimedBody;
-use connections::{Connection, Connections, WhileBusy};
+use connections::{BusyBody, Connection, Connections, WhileBusy};
 pub(crate) use descriptors::allow_connections;
 use stream::ImpatientStream;
 
@@ -58,7 +63,7 @@ struct Shared {
 
 /// Serves until `stop`, then finishes what is in hand.
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let connections = Connections::new(limits.connections);
+    let connections = Connections::new(limits.connections, stop.clone());
     let open = TaskTracker::new();
     let shared = Arc::new(Shared {
         router,
@@ -106,15 +111,17 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, con
             .serve_connection(io, service)
     );
     let ended = tokio::select! {
+        biased;
         ended = http.as_mut() => Some(ended),
-        () = state.evicted() => None,
-        () = shared.stop.cancelled() => {
+        () = state.ended() => if shared.stop.is_cancelled() {
             http.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = http => Some(ended),
                 () = idle_for_long(&state) => None,
             }
-        }
+        } else {
+            None
+        },
     };
     debug!(%peer, ?ended, "a connection ended");
 }
@@ -129,7 +136,12 @@ async fn idle_for_long(state: &connections::State) {
     }
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>, peer: SocketAddr, busy: WhileBusy) -> Response {
+async fn answer(
+    shared: &Shared,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    busy: WhileBusy,
+) -> Response<BusyBody> {
     let (mut head, body) = request.into_parts();
     let body = TimedBody::new(body, shared.limits.body_timeout);
     head.extensions.insert(ConnectInfo(peer));
@@ -138,5 +150,5 @@ async fn answer(shared: &Shared, request: Request<Incoming>, peer: SocketAddr, b
         Ok(response) => response,
         Err(never) => match never {},
     };
-    response.map(|body| Body::new(busy.until_the_end_of(body)))
+    response.map(|body| busy.until_the_end_of(body))
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     input::{Faults, Fields, FromJson, Json, JsonText, Params, Place, diamond},
     problem::Problem,
-    record::{AnsweredBy, RequestId},
+    record::{AnsweredBy, Ticket},
     service::App,
     serving::Served,
 };
@@ -90,7 +90,7 @@ impl FromJson for Batch {
 pub(crate) async fn predict_batch(
     State(app): State<App>,
     Params(()): Params<()>,
-    Extension(RequestId(id)): Extension<RequestId>,
+    Extension(Ticket { id, .. }): Extension<Ticket>,
     body: JsonText,
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;

@@ -18,10 +18,13 @@ use super::{
 use crate::{
     input::{Faults, FromQuery, JsonBody, Params, Place, Query},
     problem::Problem,
-    record::{AnsweredBy, RequestId},
+    record::{AnsweredBy, Ticket},
     service::App,
     serving::Served,
 };
+
+/// What a price without its reasons takes, generously: the text does not grow while it is written.
+const ANSWER_BYTES: usize = 512;
 
 /// How much shall be said.
 #[derive(Clone, Copy, IntoParams)]
@@ -74,7 +77,7 @@ pub(crate) struct Prediction {
 pub(crate) async fn predict(
     State(app): State<App>,
     Params(wanted): Params<Wanted>,
-    Extension(RequestId(id)): Extension<RequestId>,
+    Extension(Ticket { id, .. }): Extension<Ticket>,
     JsonBody(diamond): JsonBody<PartialDiamond>,
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
@@ -119,5 +122,7 @@ pub(crate) fn answer(
         currency: "USD",
         model: AnsweringModel::of(served),
     };
-    serde_json::to_vec(&answer).map_err(|_| Problem::broken())
+    let mut bytes = Vec::with_capacity(ANSWER_BYTES);
+    serde_json::to_writer(&mut bytes, &answer).map_err(|_| Problem::broken())?;
+    Ok(bytes)
 }
