@@ -1,35 +1,66 @@
-//! Recorded predictions, made again by a model of any time. Nothing that serves is touched.
+//! Recorded answers, made again by a model of any time. Nothing that serves is touched.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context as _, bail, ensure};
 use domain::{ModelVersion, traffic::TrafficRecord};
+use model::Artifact;
 use serde_json::Value;
-use storage::{Database, Store};
+use storage::{Database, Store, promotions::ModelRef};
 use uuid::Uuid;
 
 use crate::{
     input::{JsonText, query},
-    routes::predictions::{batch, one},
-    serving::Served,
+    neighbours,
+    routes::{
+        predictions::{batch, one},
+        similar,
+    },
+    serving::{Served, index_of},
 };
 
 const ONE: &str = "/v1/predictions";
 const BATCH: &str = "/v1/predictions/batch";
+const SIMILAR: &str = "/v1/diamonds/similar";
 /// How many of the largest moves are told.
 const WORST: usize = 10;
 
-/// Everything that an answer of this model is made from; neighbours are none of it.
+/// Everything that this model's prices are made from; neighbours are none of it.
 pub(crate) async fn model(
     database: &Database,
     store: &Store,
     version: ModelVersion,
 ) -> anyhow::Result<Arc<Served>> {
+    let (reference, artifact) = loaded(database, store, version).await?;
+    let none = neighbours::Builder::default().build();
+    Ok(Arc::new(Served::again(&reference, artifact, none)))
+}
+
+/// Everything that the answer on this record was made from.
+pub(crate) async fn moment(
+    database: &Database,
+    store: &Store,
+    record: &TrafficRecord,
+) -> anyhow::Result<Arc<Served>> {
+    let version = record.model_version.context("no model answered that request")?;
+    if record.path != SIMILAR {
+        return model(database, store, version).await;
+    }
+    let (reference, artifact) = loaded(database, store, version).await?;
+    let samples = index_of(database, store, reference.dataset_version).await?;
+    Ok(Arc::new(Served::again(&reference, artifact, samples)))
+}
+
+async fn loaded(
+    database: &Database,
+    store: &Store,
+    version: ModelVersion,
+) -> anyhow::Result<(ModelRef, Artifact)> {
     let reference = database.model_ref(version).await?;
     let reference = reference.with_context(|| format!("there is no model version {version}"))?;
     let bytes = store.artifact(reference.artifact).await?;
-    let artifact = model::Artifact::load(&bytes).context("the artifact is not usable")?;
-    Ok(Arc::new(Served::without_neighbours(&reference, artifact)))
+    let artifact = Artifact::load(&bytes).context("the artifact is not usable")?;
+    Ok((reference, artifact))
 }
 
 /// The bytes that `served` answers to a recorded request.
@@ -46,8 +77,10 @@ pub(crate) fn answer(record: &TrafficRecord, served: &Served) -> anyhow::Result<
             one::answer(record.id, served, &diamond, wanted)
         }),
         BATCH => batch::answer(record.id, served, &body),
+        SIMILAR => query(record.query.as_deref().unwrap_or_default())
+            .and_then(|wanted| similar::answer(served, &wanted)),
         path => bail!(
-            "only predictions are made again, and request {} asked for {path}",
+            "only prices and similar samples are made again, and request {} asked for {path}",
             record.id
         ),
     };

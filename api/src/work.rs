@@ -1,13 +1,20 @@
-//! Work for the processor, off the threads that answer requests: so much at a time, so much waiting.
+//! Work for the processor, off the threads that answer requests: what answers wait for, so much at a time and so much
+//! waiting; and what may take its time, on a thread that gives way to all others.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
-use tokio::sync::Semaphore;
+use anyhow::Context as _;
+use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
+use tokio::sync::{Semaphore, oneshot};
+use tracing::warn;
 
 use crate::problem::Problem;
 
 /// Pieces of work that may wait for each that is at it.
 const WAITING: usize = 64;
+
+/// Between the least, 0, and what threads have, about 50: on a busy machine such a thread still gets a tenth of a processor.
+const ASIDE: u8 = 25;
 
 /// A bounded pool; cheap to clone.
 #[derive(Clone)]
@@ -20,7 +27,7 @@ pub(crate) struct Pool {
 impl Pool {
     /// For half of the processors at a time, so that short requests find the other half.
     pub(crate) fn new() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let at_work = (processors / 2).max(1);
         Self {
             places: Arc::new(Semaphore::new(at_work * (WAITING + 1))),
@@ -46,5 +53,24 @@ impl Pool {
             done
         });
         done.await.map_err(|_| Problem::broken())
+    }
+}
+
+/// Does work that answers need not wait for, on a thread of its own that runs when the others leave it time.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    let (done, result) = oneshot::channel();
+    thread::Builder::new().name("aside".to_owned()).spawn(move || {
+        give_way();
+        // Nobody waits only when the process ends.
+        let _ = done.send(work());
+    })?;
+    result.await.context("the work broke down")
+}
+
+/// It is a courtesy: where it is not possible, the work is done all the same.
+fn give_way() {
+    let least = ThreadPriorityValue::try_from(ASIDE).map(ThreadPriority::Crossplatform);
+    if let Err(error) = least.map(set_current_thread_priority) {
+        warn!(error, "a thread cannot give way to others");
     }
 }

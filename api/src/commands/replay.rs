@@ -1,4 +1,4 @@
-//! `api replay`: recorded predictions through a model of any time.
+//! `api replay`: a recorded answer again, or recorded predictions through a model of any time.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use domain::ModelVersion;
 use storage::{Database, Store, traffic::TrafficFilter};
 use uuid::Uuid;
 
-use crate::replay::{Moves, answer, model};
+use crate::replay::{Moves, answer, model, moment};
 
 /// Records of one part; the memory that a replay takes is bounded by it.
 const PART: u64 = 500;
@@ -76,8 +76,7 @@ impl Replay {
 async fn request(database: &Database, store: &Store, id: Uuid) -> anyhow::Result<()> {
     let record = database.traffic_record(id).await?;
     let record = record.with_context(|| format!("there is no record {id}"))?;
-    let version = record.model_version.context("no model answered that request")?;
-    let served = model(database, store, version).await?;
+    let served = moment(database, store, &record).await?;
     let answered = answer(&record, &served)?;
     println!("{}", String::from_utf8_lossy(&answered));
     ensure!(
@@ -85,6 +84,7 @@ async fn request(database: &Database, store: &Store, id: Uuid) -> anyhow::Result
         "on record is another answer: {}",
         String::from_utf8_lossy(&record.response_body.bytes)
     );
+    let version = served.champion.version;
     eprintln!("the same bytes as on record, from model version {version}");
     Ok(())
 }

@@ -33,12 +33,7 @@ const UNRECORDED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json
 const STATIC: [&str; 2] = ["/docs", "/static"];
 
 /// Answers a request, and records it unless its path leaves no record; what cannot be recorded is not answered.
-pub(crate) async fn answer(
-    app: &App,
-    inner: impl Inner,
-    mut request: Request,
-    started: Instant,
-) -> Response {
+pub(crate) async fn answer(app: &App, inner: impl Inner, mut request: Request, started: Instant) -> Response {
     let at = app.clock.now();
     let id = new_id(at);
     if !is_recorded(request.uri().path()) {

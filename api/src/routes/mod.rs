@@ -11,7 +11,7 @@ mod operations;
 pub(crate) mod predictions;
 mod promotions;
 mod runs;
-mod similar;
+pub(crate) mod similar;
 mod traffic;
 
 use axum::{Router, http::StatusCode, response::Redirect, routing::get};

@@ -1,8 +1,8 @@
 //! `GET /v1/diamonds/similar`: the most similar training samples.
 
 use axum::{
-    Json,
     extract::State,
+    http::header,
     response::{IntoResponse as _, Response},
 };
 use domain::{Carat, Clarity, Color, Cut, DatasetVersion, Sample};
@@ -14,6 +14,7 @@ use crate::{
     problem::Problem,
     record::AnsweredBy,
     service::App,
+    serving::Served,
 };
 
 /// What to look for.
@@ -133,6 +134,16 @@ pub(crate) async fn similar(
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
+    let answer = answer(&served, &wanted)?;
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], answer).into_response();
+    response
+        .extensions_mut()
+        .insert(AnsweredBy(served.champion.version));
+    Ok(response)
+}
+
+/// The answer's bytes; they follow from these alone.
+pub(crate) fn answer(served: &Served, wanted: &Wanted) -> Result<Vec<u8>, Problem> {
     let grades = (wanted.cut, wanted.color, wanted.clarity);
     let n = usize::try_from(wanted.n).unwrap_or(usize::MAX);
     let (samples, matching) = served.neighbours.nearest(wanted.carat, grades, n);
@@ -141,11 +152,7 @@ pub(crate) async fn similar(
         matching,
         dataset_version: served.champion.dataset_version,
     };
-    let mut response = Json(answer).into_response();
-    response
-        .extensions_mut()
-        .insert(AnsweredBy(served.champion.version));
-    Ok(response)
+    serde_json::to_vec(&answer).map_err(|_| Problem::broken())
 }
 
 fn json(sample: Sample) -> SampleJson {

@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use backend::Backend;
 use domain::{DatasetVersion, Sample, SampleHash, Sha256};
 use storage::{
-    StorageError,
+    Database, StorageError,
     batch::{BatchReader, BatchWriter, Part, Written},
+    store::Store,
 };
 use tracing::warn;
 
@@ -17,6 +18,7 @@ use crate::{
     neighbours::{Builder, Neighbours},
     problem::Problem,
     service::App,
+    work::aside,
 };
 
 /// The samples of a dataset version, indexed, and kept in the folder if it takes them.
@@ -31,7 +33,23 @@ pub(super) async fn neighbours(
         batches.push(backend.store.copy_batch(content.batch, file).await?);
     }
     let kept = kept.clone();
-    tokio::task::spawn_blocking(move || build(batches, version, &kept)).await?
+    aside(move || build(batches, version, &kept)).await?
+}
+
+/// The samples of a dataset version, indexed; for a command, which keeps nothing.
+pub(crate) async fn index_of(
+    database: &Database,
+    store: &Store,
+    version: DatasetVersion,
+) -> anyhow::Result<Neighbours> {
+    let mut batches = Vec::new();
+    for (_, content) in database.contents(version).await? {
+        let file = tempfile::tempfile().context("there is no room for the samples")?;
+        batches.push(store.copy_batch(content.batch, file).await?);
+    }
+    let mut index = Builder::default();
+    each_part(batches, |samples| index.add(samples))?;
+    Ok(index.build())
 }
 
 fn build(batches: Vec<File>, version: DatasetVersion, kept: &Kept) -> anyhow::Result<Neighbours> {

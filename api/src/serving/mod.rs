@@ -3,27 +3,29 @@
 
 mod gather;
 mod kept;
+mod loading;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use ::service::{clock::Clock, health::Component};
-use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use backend::Backend;
 use chrono::{DateTime, Utc};
-use domain::PromotionNumber;
+use domain::{PromotionNumber, Sha256};
 use model::{Artifact, Predictor, ranges::Ranges};
-use storage::promotions::{ChampionRef, ModelRef};
+use storage::{
+    promotions::{ChampionRef, ModelRef},
+    store::Store,
+};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{
-    neighbours::{Builder, Neighbours},
-    service::App,
-};
-pub(crate) use gather::export;
+use crate::{neighbours::Neighbours, service::App};
+pub(crate) use gather::{export, index_of};
 use kept::Kept;
+use loading::Loading;
+pub(crate) use loading::{LoadError, Loaded};
 
 /// Everything that one answer is made from.
 pub(crate) struct Served {
@@ -38,8 +40,8 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// A model of any time, for answers that take no neighbours.
-    pub(crate) fn without_neighbours(model: &ModelRef, artifact: Artifact) -> Self {
+    /// A model of any time, with the neighbours that its answers are to have.
+    pub(crate) fn again(model: &ModelRef, artifact: Artifact, neighbours: Neighbours) -> Self {
         let (predictor, ranges) = artifact.into_parts();
         Self {
             champion: ChampionRef {
@@ -51,7 +53,7 @@ impl Served {
             },
             predictor,
             ranges,
-            neighbours: Arc::new(Builder::default().build()),
+            neighbours: Arc::new(neighbours),
             since: DateTime::UNIX_EPOCH,
         }
     }
@@ -62,6 +64,7 @@ pub(crate) struct Serving {
     served: ArcSwapOption<Served>,
     component: Component,
     kept: Kept,
+    loading: Loading,
     clock: Clock,
 }
 
@@ -73,6 +76,7 @@ impl Serving {
             served: ArcSwapOption::empty(),
             component,
             kept: Kept::new(cache),
+            loading: Loading::new(),
             clock,
         });
         if let Err(error) = serving.restore().await {
@@ -85,6 +89,16 @@ impl Serving {
     /// What is served now; none before the first model.
     pub(crate) fn current(&self) -> Option<Arc<Served>> {
         self.served.load_full()
+    }
+
+    /// Loads and checks a model that is about to become champion.
+    pub(crate) async fn check(&self, store: &Store, artifact: Sha256) -> Result<Loaded, LoadError> {
+        self.loading.load(store, artifact).await
+    }
+
+    /// Holds a checked model ready, so that it need not be loaded again when it is champion.
+    pub(crate) fn hold(&self, checked: Loaded) {
+        self.loading.hold(checked);
     }
 
     /// Follows the registry: looks when woken and every `interval`, until told to stop.
@@ -143,12 +157,10 @@ impl Serving {
     }
 
     async fn load(self: &Arc<Self>, backend: &Backend, champion: ChampionRef) -> anyhow::Result<()> {
-        let bytes = backend.store.artifact(champion.artifact).await?;
-        let (bytes, artifact) = spawn_blocking(move || {
-            let artifact = Artifact::load(&bytes).context("the artifact is not usable")?;
-            anyhow::Ok((bytes, artifact))
-        })
-        .await??;
+        let Loaded { bytes, artifact, .. } = match self.loading.take(champion.artifact) {
+            Some(checked) => checked,
+            None => self.loading.load(&backend.store, champion.artifact).await?,
+        };
         let neighbours = match self.current() {
             Some(served) if served.champion.dataset_version == champion.dataset_version => {
                 Arc::clone(&served.neighbours)

@@ -51,7 +51,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         plot::rounds(&rounds)?;
 
         let rate = report::half(&rounds);
-        let calm = open_loop::run(system.address(), rate, options.seconds).await?;
+        // As long as the other, so that what the disk does meanwhile is in both.
+        let calm = open_loop::run(system.address(), rate, swaps::seconds(options.swaps)).await?;
         println!("{}", report::open_loop("calm", rate, &calm));
         let (busy, swapped) = swaps::during(&world, &system, options.swaps, |seconds| {
             open_loop::run(system.address(), rate, seconds)

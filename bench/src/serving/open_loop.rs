@@ -1,26 +1,35 @@
 //! The open loop: requests go out by a plan whatever the answers do, and times count from the planned moment.
 //!
-//! Threads that block, for they wake more exactly than timers of an async runtime.
+//! Two threads: one sends, and sleeps between, for that wakes more exactly than timers of an async runtime; the other
+//! takes the answers of all connections. More threads would compete with what they measure.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::Write as _,
     net::{SocketAddr, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net,
+    sync::oneshot,
+};
 
 use super::BODY;
 
 /// More than can be under way at once at the rates and times measured here.
-const CONNECTIONS: u64 = 128;
+const CONNECTIONS: usize = 128;
 /// One in so many is explained, another a batch of ten.
 const SPECIAL: u64 = 200;
+/// How long the last answers may take.
+const LAST: Duration = Duration::from_secs(30);
 
 /// What was measured.
 #[derive(Clone)]
@@ -45,54 +54,158 @@ impl Outcome {
     }
 }
 
+/// When what is sent.
 struct Plan {
-    address: SocketAddr,
     start: Instant,
     gap: Duration,
-    total: u64,
-    next: AtomicU64,
     requests: [Vec<u8>; 3],
+}
+
+impl Plan {
+    fn moment(&self, number: u64) -> Instant {
+        self.start + self.gap.mul_f64(number as f64)
+    }
+
+    fn request(&self, number: u64) -> &[u8] {
+        match number % SPECIAL {
+            1 => &self.requests[1],
+            2 => &self.requests[2],
+            _ => &self.requests[0],
+        }
+    }
+}
+
+/// What both threads share.
+struct Shared {
+    address: SocketAddr,
+    start: Instant,
+    /// Of each connection, when its request was planned: nanoseconds from `start`.
+    planned: [AtomicU64; CONNECTIONS],
+    seen: Mutex<Seen>,
+    idle: mpsc::Sender<Idle>,
+}
+
+/// What the answers were.
+#[derive(Default)]
+struct Seen {
+    times_ms: Vec<f64>,
+    failures: u64,
+    example: Option<String>,
+}
+
+/// A connection that can be sent on; with its sending end when it was opened anew.
+struct Idle {
+    connection: usize,
+    opened: Option<TcpStream>,
 }
 
 /// Sends `rate` requests a second for so many seconds.
 pub(crate) async fn run(address: SocketAddr, rate: f64, seconds: u32) -> Result<Outcome> {
-    tokio::task::spawn_blocking(move || blocking(address, rate, seconds)).await?
+    let requests = requests(address).await?;
+    tokio::task::spawn_blocking(move || blocking(address, rate, seconds, requests)).await?
 }
 
-fn blocking(address: SocketAddr, rate: f64, seconds: u32) -> Result<Outcome> {
-    let plan = Arc::new(Plan {
-        address,
+fn blocking(address: SocketAddr, rate: f64, seconds: u32, requests: [Vec<u8>; 3]) -> Result<Outcome> {
+    let (idle, ready) = mpsc::channel();
+    let plan = Plan {
         start: Instant::now() + Duration::from_millis(300),
         gap: Duration::from_secs_f64(1.0 / rate),
-        total: (rate * f64::from(seconds)) as u64,
-        next: AtomicU64::new(0),
-        requests: requests(address)?,
+        requests,
+    };
+    let shared = Arc::new(Shared {
+        address,
+        start: plan.start,
+        planned: [const { AtomicU64::new(0) }; CONNECTIONS],
+        seen: Mutex::default(),
+        idle,
     });
-    let threads: Vec<_> = (0..CONNECTIONS)
-        .map(|_| {
-            let plan = Arc::clone(&plan);
-            thread::spawn(move || work(&plan))
-        })
-        .collect();
-    let (mut times_ms, mut failures, mut example) = (Vec::new(), 0, None);
-    for thread in threads {
-        let (times, failed, seen) = thread.join().ok().context("a client broke down")??;
-        times_ms.extend(times);
-        failures += failed;
-        example = example.or(seen);
-    }
-    times_ms.sort_by(f64::total_cmp);
-    let per_second = times_ms.len() as f64 / plan.start.elapsed().as_secs_f64();
+    let (stop, stopped) = oneshot::channel();
+    let taking = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || take(&shared, stopped))
+    };
+    let sent = send(&plan, (rate * f64::from(seconds)) as u64, &shared, &ready);
+    let elapsed = plan.start.elapsed();
+    // Nobody listens only if that thread broke down, which it then says.
+    let _ = stop.send(());
+    taking.join().ok().context("taking the answers broke down")??;
+    sent?;
+    let mut seen = std::mem::take(&mut *shared.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    seen.times_ms.sort_by(f64::total_cmp);
     Ok(Outcome {
-        times_ms,
-        failures,
-        per_second,
-        example,
+        per_second: seen.times_ms.len() as f64 / elapsed.as_secs_f64(),
+        times_ms: seen.times_ms,
+        failures: seen.failures,
+        example: seen.example,
     })
 }
 
+/// Sends by the plan, and comes back with the last answer.
+fn send(plan: &Plan, total: u64, shared: &Shared, ready: &mpsc::Receiver<Idle>) -> Result<()> {
+    let mut ends: [Option<TcpStream>; CONNECTIONS] = [const { None }; CONNECTIONS];
+    for number in 0..total {
+        let moment = plan.moment(number);
+        thread::sleep(moment.saturating_duration_since(Instant::now()));
+        let Idle { connection, opened } = ready.recv_timeout(LAST).context("no connection is free")?;
+        let nanoseconds = moment.duration_since(plan.start).as_nanos() as u64;
+        shared.planned[connection].store(nanoseconds, Ordering::Release);
+        if opened.is_some() {
+            ends[connection] = opened;
+        }
+        let end = ends[connection]
+            .as_mut()
+            .context("a connection that was never opened")?;
+        // When it fails, so does taking the answer.
+        let _ = end.write_all(plan.request(number));
+    }
+    for _ in 0..CONNECTIONS {
+        ready.recv_timeout(LAST).context("an answer is missing")?;
+    }
+    Ok(())
+}
+
+/// Takes the answers of all connections until told to stop.
+fn take(shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    for connection in 0..CONNECTIONS {
+        runtime.spawn(take_from(connection, Arc::clone(shared)));
+    }
+    // It also comes when the sender has given up.
+    let _ = runtime.block_on(stopped);
+    Ok(())
+}
+
+/// Takes the answers of one connection, which is opened anew when one fails.
+async fn take_from(connection: usize, shared: Arc<Shared>) -> Result<()> {
+    loop {
+        let stream = net::TcpStream::connect(shared.address).await?.into_std()?;
+        stream.set_nodelay(true)?;
+        let mut opened = Some(stream.try_clone()?);
+        let mut from = net::TcpStream::from_std(stream)?;
+        loop {
+            let opened = opened.take();
+            shared.idle.send(Idle { connection, opened })?;
+            let answer = answer(&mut from).await;
+            let planned = Duration::from_nanos(shared.planned[connection].load(Ordering::Acquire));
+            let took = shared.start.elapsed().saturating_sub(planned);
+            let mut seen = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.times_ms.push(took.as_secs_f64() * 1000.0);
+            match answer {
+                Ok(answer) if answer.starts_with("HTTP/1.1 200") => {}
+                failed => {
+                    seen.failures += 1;
+                    seen.example = Some(failed.unwrap_or_else(|error| format!("{error:#}")));
+                    break;
+                }
+            }
+        }
+    }
+}
+
 /// The usual request, and those special ones that this API answers; otherwise the usual one in their place.
-fn requests(address: SocketAddr) -> Result<[Vec<u8>; 3]> {
+async fn requests(address: SocketAddr) -> Result<[Vec<u8>; 3]> {
     let usual = request("/v1/predictions", BODY);
     let batch = format!(r#"{{"diamonds":[{}]}}"#, [BODY; 10].join(","));
     let mut special = [
@@ -100,8 +213,9 @@ fn requests(address: SocketAddr) -> Result<[Vec<u8>; 3]> {
         request("/v1/predictions/batch", &batch),
     ];
     for request in &mut special {
-        let mut connection = TcpStream::connect(address)?;
-        if !exchange(&mut connection, request)?.starts_with("HTTP/1.1 200") {
+        let mut connection = net::TcpStream::connect(address).await?;
+        connection.write_all(request).await?;
+        if !answer(&mut connection).await?.starts_with("HTTP/1.1 200") {
             *request = usual.clone();
         }
     }
@@ -117,45 +231,14 @@ fn request(path: &str, body: &str) -> Vec<u8> {
     [head.as_bytes(), body.as_bytes()].concat()
 }
 
-fn work(plan: &Plan) -> Result<(Vec<f64>, u64, Option<String>)> {
-    let mut connection = TcpStream::connect(plan.address)?;
-    connection.set_nodelay(true)?;
-    let (mut times, mut failures, mut example) = (Vec::new(), 0, None);
-    loop {
-        let number = plan.next.fetch_add(1, Ordering::Relaxed);
-        if number >= plan.total {
-            return Ok((times, failures, example));
-        }
-        let planned = plan.start + plan.gap.mul_f64(number as f64);
-        thread::sleep(planned.saturating_duration_since(Instant::now()));
-        let request = match number % SPECIAL {
-            1 => &plan.requests[1],
-            2 => &plan.requests[2],
-            _ => &plan.requests[0],
-        };
-        match exchange(&mut connection, request) {
-            Ok(answer) if answer.starts_with("HTTP/1.1 200") => {}
-            failed => {
-                failures += 1;
-                example = Some(failed.unwrap_or_else(|error| format!("{error:#}")));
-                connection = TcpStream::connect(plan.address)?;
-            }
-        }
-        times.push(planned.elapsed().as_secs_f64() * 1000.0);
-    }
-}
-
-/// One request, and the answer to its last byte.
-fn exchange(connection: &mut TcpStream, request: &[u8]) -> Result<String> {
-    connection.write_all(request)?;
+/// One answer, to its last byte.
+async fn answer(connection: &mut net::TcpStream) -> Result<String> {
     let (mut answer, mut buffer) = (Vec::new(), [0; 16384]);
     loop {
-        let read = connection.read(&mut buffer)?;
-        anyhow::ensure!(read > 0, "the connection was closed");
+        let read = connection.read(&mut buffer).await?;
+        ensure!(read > 0, "the connection was closed");
         answer.extend_from_slice(&buffer[..read]);
-        if let Some(length) = whole_length(&answer)
-            && answer.len() >= length
-        {
+        if whole_length(&answer).is_some_and(|length| answer.len() >= length) {
             return Ok(String::from_utf8_lossy(&answer).into_owned());
         }
     }

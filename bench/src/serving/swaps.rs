@@ -6,11 +6,14 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::Client;
 use serde_json::{Value, json};
 use testkit::World;
+use tokio::time::MissedTickBehavior;
 
 use super::{open_loop::Outcome, system::System};
 
-/// How long the load lasts for each swap.
-const SECONDS_A_SWAP: f64 = 0.2;
+/// From one promotion to the next.
+const SECONDS_A_SWAP: f64 = 0.5;
+/// Beyond the promotions themselves.
+const SPARE_SECONDS: u32 = 2;
 
 /// Puts load on while `swaps` promotions happen; what the load saw, and how many swaps there were.
 pub(super) async fn during<F>(
@@ -26,8 +29,14 @@ where
     let key = world.operator_key().await?;
     let url = system.url();
     let promoting = tokio::spawn(async move { promote_all(&url, &key, &versions, swaps).await });
-    let outcome = load((swaps as f64 * SECONDS_A_SWAP).ceil() as u32 + 2).await?;
+    let outcome = load(seconds(swaps)).await?;
+    ensure!(promoting.is_finished(), "the load ended before the swaps");
     Ok((outcome, promoting.await??))
+}
+
+/// How long the load lasts.
+pub(super) fn seconds(swaps: usize) -> u32 {
+    (swaps as f64 * SECONDS_A_SWAP).ceil() as u32 + SPARE_SECONDS
 }
 
 /// Every model there is, of whatever kind, the champion first: each is another artifact.
@@ -46,7 +55,10 @@ async fn versions(system: &System) -> Result<Vec<u64>> {
 
 async fn promote_all(url: &str, key: &str, versions: &[u64], swaps: usize) -> Result<usize> {
     let client = Client::new();
+    let mut pace = tokio::time::interval(Duration::from_secs_f64(SECONDS_A_SWAP));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for number in 0..swaps {
+        pace.tick().await;
         // The first is the champion; the first swap is to another.
         let version = versions[(number + 1) % versions.len()];
         let sent = client
@@ -57,7 +69,6 @@ async fn promote_all(url: &str, key: &str, versions: &[u64], swaps: usize) -> Re
             eprintln!("promotion {number} was refused: {}", answer.text().await?);
             return Ok(number);
         }
-        tokio::time::sleep(Duration::from_secs_f64(SECONDS_A_SWAP)).await;
     }
     Ok(swaps)
 }

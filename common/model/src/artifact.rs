@@ -89,13 +89,8 @@ impl Artifact {
     /// Where `bytes` are no artifact of this [`FORMAT_VERSION`], its numbers are not finite or its
     /// grades not known and unique, or a golden prediction differs in any bit.
     pub fn load(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        let found = serde_json::from_slice::<Versioned>(bytes)
-            .map_err(ArtifactError::Malformed)?
-            .format_version;
-        if found != FORMAT_VERSION {
-            return Err(ArtifactError::FormatVersion { found });
-        }
-        let artifact: Self = serde_json::from_slice(bytes).map_err(ArtifactError::Malformed)?;
+        let artifact: Self = serde_json::from_slice(bytes).map_err(|error| why_unread(bytes, error))?;
+        check_version(artifact.format_version)?;
         artifact.check_golden()?;
         Ok(artifact)
     }
@@ -133,6 +128,22 @@ impl Artifact {
             }
         }
         Ok(())
+    }
+}
+
+/// Another version has another shape: then that is the reason.
+fn why_unread(bytes: &[u8], error: serde_json::Error) -> ArtifactError {
+    let other = serde_json::from_slice(bytes)
+        .ok()
+        .and_then(|versioned: Versioned| check_version(versioned.format_version).err());
+    other.unwrap_or(ArtifactError::Malformed(error))
+}
+
+fn check_version(found: u32) -> Result<(), ArtifactError> {
+    if found == FORMAT_VERSION {
+        Ok(())
+    } else {
+        Err(ArtifactError::FormatVersion { found })
     }
 }
 

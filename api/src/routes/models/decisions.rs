@@ -3,7 +3,6 @@
 //! The artifact is loaded and checked, and the dataset version's batches looked for, before anything is committed:
 //! a champion that no API could serve is refused with its reason.
 
-use anyhow::Context as _;
 use axum::{
     Json,
     extract::{Path, State},
@@ -12,7 +11,6 @@ use domain::{
     key::ApiKey,
     model::{Action, Champion},
 };
-use model::Artifact;
 use storage::{
     StorageError,
     promoting::{ByHand, Decided},
@@ -28,6 +26,7 @@ use crate::{
     input::{JsonBody, Params},
     problem::Problem,
     service::App,
+    serving::{LoadError, Loaded},
 };
 
 /// How often a decision is tried anew because the gate decided meanwhile.
@@ -96,7 +95,8 @@ async fn decided(
     key: &ApiKey,
     why: &Why,
 ) -> Result<bool, Problem> {
-    check(app, model).await?;
+    let checked = check(app, model).await?;
+    app.serving.hold(checked);
     let decided = Decided {
         by: &key.name,
         reason: why.reason(),
@@ -110,23 +110,20 @@ async fn decided(
 }
 
 /// Whether a model could be served: a conflict says why not.
-async fn check(app: &App, model: &ModelRef) -> Result<(), Problem> {
+async fn check(app: &App, model: &ModelRef) -> Result<Loaded, Problem> {
     let version = model.version;
     let unusable = |why: &str| Problem::conflict(format!("model {version} cannot be served: {why}"));
-    let bytes = match app.backend.store.artifact(model.artifact).await {
-        Err(StorageError::MissingObject(_)) => return Err(unusable("its artifact is missing")),
-        Err(StorageError::DamagedObject { .. }) => return Err(unusable("its artifact is damaged")),
-        bytes => bytes?,
-    };
-    let loaded = app
-        .pool
-        .run(move || {
-            Artifact::load(&bytes)
-                .map(drop)
-                .context("its artifact is not usable")
-        })
-        .await?;
-    loaded.map_err(|error| unusable(&format!("{error:#}")))?;
+    let loaded = app.serving.check(&app.backend.store, model.artifact).await;
+    let checked = loaded.map_err(|error| match error {
+        LoadError::Store(StorageError::MissingObject(_)) => unusable("its artifact is missing"),
+        LoadError::Store(StorageError::DamagedObject { .. }) => unusable("its artifact is damaged"),
+        LoadError::Store(error) => error.into(),
+        LoadError::Unusable(error) => {
+            let why = format!("its artifact is not usable: {:#}", anyhow::Error::new(error));
+            unusable(&why)
+        }
+        LoadError::Broken(_) => Problem::broken(),
+    })?;
     for (file, content) in app.registry()?.contents(model.dataset_version).await? {
         if app.backend.store.kept_batch(content.batch).await?.is_none() {
             let file = file.short();
@@ -135,7 +132,7 @@ async fn check(app: &App, model: &ModelRef) -> Result<(), Problem> {
             )));
         }
     }
-    Ok(())
+    Ok(checked)
 }
 
 /// Who is champion now; everybody is woken up to serve it.

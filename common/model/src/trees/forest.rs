@@ -30,8 +30,8 @@ impl Forest {
     /// Where it is not that, or the model is of another booster or objective, of other features, or
     /// no number comes out of it for every row; see [`ForestError`].
     pub fn read(json: &str) -> Result<Self, ForestError> {
-        check_header(json)?;
-        let form: BoosterForm = serde_json::from_str(json).map_err(ForestError::Malformed)?;
+        let form: BoosterForm = serde_json::from_str(json).map_err(|error| why_unread(json, error))?;
+        check_kind(&form.learner.gradient_booster.name, &form.learner.objective.name)?;
         let base_score = base_score(&form.learner.learner_model_param)?;
         check_features(&form.learner)?;
         let trees = trees(&form.learner.gradient_booster.model)?;
@@ -76,15 +76,20 @@ impl Forest {
     }
 }
 
-fn check_header(json: &str) -> Result<(), ForestError> {
-    let header: Header = serde_json::from_str(json).map_err(ForestError::Malformed)?;
-    let booster = header.learner.gradient_booster.name;
+/// Another booster or objective has another shape: then that is the reason.
+fn why_unread(json: &str, error: serde_json::Error) -> ForestError {
+    let other = serde_json::from_str(json).ok().and_then(|Header { learner }| {
+        check_kind(&learner.gradient_booster.name, &learner.objective.name).err()
+    });
+    other.unwrap_or(ForestError::Malformed(error))
+}
+
+fn check_kind(booster: &str, objective: &str) -> Result<(), ForestError> {
     if booster != "gbtree" {
-        return Err(ForestError::Booster(booster));
+        return Err(ForestError::Booster(booster.to_owned()));
     }
-    let objective = header.learner.objective.name;
     if objective != "reg:squarederror" {
-        return Err(ForestError::Objective(objective));
+        return Err(ForestError::Objective(objective.to_owned()));
     }
     Ok(())
 }

@@ -2,9 +2,11 @@
 //!
 //! The schema is in XGBoost's repository, `doc/model.schema`; version 1.6.2 writes it.
 
-use serde::Deserialize;
+use std::fmt;
 
-/// What kind of model it is; read first, since other kinds differ in the rest.
+use serde::{Deserialize, Deserializer, de::Visitor};
+
+/// What kind of model it is: all that other kinds have in common with ours.
 #[derive(Deserialize)]
 pub(super) struct Header {
     pub(super) learner: HeaderLearner,
@@ -33,6 +35,7 @@ pub(super) struct LearnerForm {
     pub(super) feature_names: Vec<String>,
     pub(super) gradient_booster: GradientBoosterForm,
     pub(super) learner_model_param: ParamForm,
+    pub(super) objective: Named,
 }
 
 /// XGBoost writes these numbers as texts.
@@ -44,6 +47,7 @@ pub(super) struct ParamForm {
 
 #[derive(Deserialize)]
 pub(super) struct GradientBoosterForm {
+    pub(super) name: String,
     pub(super) model: ModelForm,
 }
 
@@ -73,18 +77,36 @@ pub(super) struct TreeForm {
 }
 
 /// A truth value, which XGBoost writes as a number or as itself, depending on its version.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Flag {
-    Bool(bool),
-    Number(u8),
-}
+#[derive(Clone, Copy)]
+pub(super) struct Flag(bool);
 
 impl Flag {
     pub(super) fn is_set(self) -> bool {
-        match self {
-            Self::Bool(set) => set,
-            Self::Number(number) => number != 0,
-        }
+        self.0
+    }
+}
+
+// An untagged enum would make an error for each of the many numbers, and drop it.
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FlagVisitor)
+    }
+}
+
+struct FlagVisitor;
+
+impl Visitor<'_> for FlagVisitor {
+    type Value = Flag;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a truth value")
+    }
+
+    fn visit_bool<E>(self, set: bool) -> Result<Flag, E> {
+        Ok(Flag(set))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Flag, E> {
+        Ok(Flag(number != 0))
     }
 }

@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use reqwest::{Client, Method};
 use serde_json::json;
-use testkit::{World, in_world, until};
+use testkit::{World, in_world};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use super::{load::Load, metric};
 
@@ -103,20 +104,21 @@ async fn every_status_is_on_record_with_its_bytes() -> Result<()> {
 async fn a_client_that_hangs_up_stops_neither_the_handler_nor_the_record() -> Result<()> {
     in_world(|world| async move {
         let api = world.start("api", &[]).await?;
-        let url = format!("{}/v1/files", api.address().await?);
+        let address = api.address().await?;
         let release = world.database.begin().await?;
         release
             .execute("LOCK TABLE data_files IN ACCESS EXCLUSIVE MODE")
             .await?;
-        let client = tokio::spawn(reqwest::get(url));
+        let mut client = TcpStream::connect(address.trim_start_matches("http://")).await?;
+        client
+            .write_all(b"GET /v1/files HTTP/1.1\r\nhost: api\r\n\r\n")
+            .await?;
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                        AND wait_event_type = 'Lock' AND application_name = 'api'";
         world.becomes(waiting, 1).await?;
-        client.abort();
-        until("the client to be gone", async || {
-            Ok(client.is_finished().then_some(()))
-        })
-        .await?;
+        // A reset, not an end: nothing more is wanted of this connection.
+        client.set_zero_linger()?;
+        drop(client);
         release.rollback().await?;
         world
             .becomes(

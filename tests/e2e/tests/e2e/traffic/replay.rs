@@ -34,6 +34,32 @@ async fn a_recorded_prediction_is_made_again_to_the_byte_after_the_model_has_gon
 }
 
 #[tokio::test]
+async fn recorded_similar_samples_come_again_from_the_dataset_version_of_their_moment() -> Result<()> {
+    in_world(|world| async move {
+        let system = System::start(&world).await?;
+        world.drop_file("first.csv", &diamonds(3000, 1))?;
+        serves(&system.url, 1).await?;
+        let query = "carat=1.0&cut=Good&color=E&clarity=VS1&n=50";
+        let similar = format!("{}/v1/diamonds/similar?{query}", system.url);
+        let answer = reqwest::get(&similar).await?.error_for_status()?;
+        let id = answer.headers()["x-request-id"].to_str()?.to_owned();
+        let bytes = answer.text().await?;
+        world.drop_file("second.csv", &diamonds(4000, 2))?;
+        serves(&system.url, 2).await?;
+        assert_ne!(
+            reqwest::get(&similar).await?.text().await?,
+            bytes,
+            "there are more samples now"
+        );
+
+        let again = printed(&world, &["replay", "--request", &id]).await?;
+        assert_eq!(again.trim_end(), bytes);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn another_model_tells_how_prices_would_have_moved() -> Result<()> {
     in_world(|world| async move {
         let system = System::start(&world).await?;
