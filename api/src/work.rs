@@ -74,3 +74,30 @@ fn give_way() {
         warn!(error, "a thread cannot give way to others");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Of this thread, as Linux tells it: the 19th field, the second being a name in brackets.
+    fn niceness() -> i32 {
+        let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        fields.split_whitespace().nth(16).unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_done_aside_gives_way_and_leaves_the_other_threads_as_they_are() {
+        let (before, aside) = (niceness(), aside(niceness).await.unwrap());
+        assert!(aside > before, "{aside} is not nicer than {before}");
+        assert_eq!(niceness(), before);
+    }
+
+    #[tokio::test]
+    async fn work_that_breaks_down_aside_is_told() {
+        let broken = aside(|| assert!(niceness() > 100, "on purpose")).await;
+        assert!(broken.is_err());
+    }
+}

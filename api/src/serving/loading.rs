@@ -11,7 +11,6 @@ use crate::work::aside;
 
 /// A model that was read and checked.
 pub(crate) struct Loaded {
-    pub(super) digest: Sha256,
     pub(super) bytes: Vec<u8>,
     pub(super) artifact: Artifact,
 }
@@ -33,15 +32,15 @@ pub(crate) enum LoadError {
 /// Loads models, one at a time.
 pub(super) struct Loading {
     turn: Semaphore,
-    /// What an operator's decision has just checked: the swap that follows takes it from here. One at the most.
-    checked: Mutex<Option<Loaded>>,
+    /// What an operator's decision has just checked: the swap that follows takes it from here.
+    pub(super) checked: Held<Loaded>,
 }
 
 impl Loading {
     pub(super) fn new() -> Self {
         Self {
             turn: Semaphore::new(1),
-            checked: Mutex::new(None),
+            checked: Held::new(),
         }
     }
 
@@ -55,21 +54,45 @@ impl Loading {
             (bytes, artifact)
         })
         .await?;
-        Ok(Loaded {
-            digest,
-            bytes,
-            artifact: artifact?,
-        })
+        let artifact = artifact?;
+        Ok(Loaded { bytes, artifact })
+    }
+}
+
+/// Room for one thing, by the digest of its artifact.
+pub(super) struct Held<T>(Mutex<Option<(Sha256, T)>>);
+
+impl<T> Held<T> {
+    fn new() -> Self {
+        Self(Mutex::new(None))
     }
 
-    /// Holds a model ready for the swap to it.
-    pub(super) fn hold(&self, loaded: Loaded) {
-        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+    /// Puts it in the place of what was held before.
+    pub(super) fn put(&self, digest: Sha256, thing: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((digest, thing));
     }
 
-    /// The model that is held, if it is this one; another one is not wanted any more.
-    pub(super) fn take(&self, digest: Sha256) -> Option<Loaded> {
-        let held = self.checked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        held.filter(|held| held.digest == digest)
+    /// What is held, if it is of this artifact; of another one, it is not wanted any more.
+    pub(super) fn take(&self, digest: Sha256) -> Option<T> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        held.filter(|(of, _)| *of == digest).map(|(_, thing)| thing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_handed_out_once_and_for_its_own_artifact_alone() {
+        let (first, second) = (Sha256::of(b"1"), Sha256::of(b"2"));
+        let held = Held::new();
+        held.put(first, 1);
+        assert_eq!((held.take(first), held.take(first)), (Some(1), None));
+        held.put(first, 1);
+        assert_eq!((held.take(second), held.take(first)), (None, None));
+        held.put(first, 1);
+        held.put(second, 2);
+        assert_eq!(held.take(second), Some(2));
     }
 }

@@ -97,8 +97,8 @@ impl Serving {
     }
 
     /// Holds a checked model ready, so that it need not be loaded again when it is champion.
-    pub(crate) fn hold(&self, checked: Loaded) {
-        self.loading.hold(checked);
+    pub(crate) fn hold(&self, artifact: Sha256, checked: Loaded) {
+        self.loading.checked.put(artifact, checked);
     }
 
     /// Follows the registry: looks when woken and every `interval`, until told to stop.
@@ -157,7 +157,7 @@ impl Serving {
     }
 
     async fn load(self: &Arc<Self>, backend: &Backend, champion: ChampionRef) -> anyhow::Result<()> {
-        let Loaded { bytes, artifact, .. } = match self.loading.take(champion.artifact) {
+        let Loaded { bytes, artifact } = match self.loading.checked.take(champion.artifact) {
             Some(checked) => checked,
             None => self.loading.load(&backend.store, champion.artifact).await?,
         };

@@ -14,6 +14,8 @@ use super::peers::Server;
 const TREES: u64 = 750;
 /// One in so many of the bundled samples: as many as the notebook had.
 const EVERY: usize = 10;
+/// By how much a price may miss the law, as a share: so much that a search stops soon after [`TREES`].
+const NOISE: f64 = 0.044;
 /// Seeds of further searches: each makes another artifact to swap to.
 const SEEDS: RangeInclusive<u32> = 1..=4;
 
@@ -52,8 +54,8 @@ impl System {
     }
 }
 
-/// Every tenth of the bundled stones, at the prices of a law. Real prices are so noisy that a search stops at some
-/// hundred trees; of a law there is always more to learn.
+/// Every tenth of the bundled stones, at the prices of a law and some noise. Real prices are so noisy that a search
+/// stops at some hundred trees; of a law alone there is more to learn than trees are allowed.
 fn samples() -> Result<String> {
     let text = String::from_utf8(bundled()?)?;
     let stones = text.lines().skip(1).step_by(EVERY).map(at_a_price);
@@ -73,10 +75,18 @@ fn at_a_price(line: &str) -> Result<String> {
         + 0.03 * grade(Cut::NAMES, cut)?
         + 0.08 * grade(Color::NAMES, color)?
         + 0.12 * grade(Clarity::NAMES, clarity)?;
-    let price = (8.45 + log_price).exp().round();
+    let price = (8.45 + log_price + NOISE * noise(line)).exp().round();
     Ok(format!(
         "{carat},{cut},{color},{clarity},{depth},{table},{price},{x},{y},{z}"
     ))
+}
+
+/// Between -1 and 1, for ever the same: FNV-1a of the line.
+fn noise(line: &str) -> f64 {
+    let hash = line.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
 /// How many grades are worse.

@@ -96,7 +96,7 @@ async fn decided(
     why: &Why,
 ) -> Result<bool, Problem> {
     let checked = check(app, model).await?;
-    app.serving.hold(checked);
+    app.serving.hold(model.artifact, checked);
     let decided = Decided {
         by: &key.name,
         reason: why.reason(),
