@@ -74,8 +74,8 @@ fn fields_given_twice_and_numbers_beyond_all_bounds_are_kept() {
 #[test]
 fn depth_and_size_are_bounded() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
-    assert!(complaint(&nested(MAX_DEPTH + 1)).contains("more than 32 levels"));
+    assert!(parse(nested(32).as_bytes()).is_ok());
+    assert!(complaint(&nested(33)).contains("more than 32 levels"));
     assert!(complaint(&"[".repeat(4_000_000)).contains("more than 32 levels"));
     let many = |values: usize| format!("[{}1]", "1,".repeat(values - 2));
     assert!(parse(many(MAX_VALUES).as_bytes()).is_ok());

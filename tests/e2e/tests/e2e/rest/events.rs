@@ -1,11 +1,17 @@
 //! Events in the order of their commits, as history and as a stream.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Client, Response};
 use serde_json::Value;
 use testkit::in_world;
+use tokio::time::timeout;
 
 use super::{get, problem, served};
+
+/// Longer than any event takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One server-sent event: its id, and the CloudEvent.
 async fn next(stream: &mut Response, buffer: &mut String) -> Result<(i64, Value)> {
@@ -24,7 +30,8 @@ async fn next(stream: &mut Response, buffer: &mut String) -> Result<(i64, Value)
             }
             continue;
         }
-        let part = stream.chunk().await?.context("the stream ended")?;
+        let part = timeout(PATIENCE, stream.chunk()).await.context("no event came")?;
+        let part = part?.context("the stream ended")?;
         buffer.push_str(std::str::from_utf8(&part)?);
     }
 }

@@ -62,6 +62,29 @@ async fn bodies_of_any_bytes_are_recorded_exactly_and_spoil_no_transaction() -> 
 }
 
 #[tokio::test]
+async fn records_that_postgres_refuses_are_kept_in_files_and_spoil_no_others() -> Result<()> {
+    in_world(|world| async move {
+        let refuse = "ALTER TABLE traffic ADD CONSTRAINT refused CHECK (path <> '/refused')";
+        world.database.execute(refuse).await?;
+        let api = world.start("api", &[]).await?;
+        let (url, load) = (api.address().await?, Load::default());
+        let clients = load.start(&url, 8);
+        for number in 1..=20 {
+            let answer = reqwest::get(format!("{url}/refused")).await?;
+            assert_eq!(answer.status(), 404);
+            let id = answer.headers()["x-request-id"].to_str()?;
+            let kept = std::fs::read(world.path("spool/0").join(format!("{id}.refused")))?;
+            ensure!(String::from_utf8_lossy(&kept).contains("/refused"), "{kept:?}");
+            let aside = metric(&url, "lapidary_traffic_set_aside_total").await?;
+            assert_eq!(aside, f64::from(number));
+        }
+        drop(clients);
+        load.is_on_record(&world).await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn every_status_is_on_record_with_its_bytes() -> Result<()> {
     in_world(|world| async move {
         let api = world
