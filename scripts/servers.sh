@@ -201,6 +201,8 @@ SELECT format('CREATE ROLE lapidary LOGIN PASSWORD %L', :'password')
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'lapidary') \gexec
 SELECT format('CREATE ROLE lapidary_test LOGIN CREATEDB PASSWORD %L', :'password')
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'lapidary_test') \gexec
+-- Dropping a database ends its autovacuum worker, which takes this right.
+GRANT pg_signal_backend TO lapidary_test;
 SELECT 'CREATE DATABASE lapidary OWNER lapidary'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'lapidary') \gexec
 SQL
