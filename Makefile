@@ -29,7 +29,8 @@ build: install ## build the services
 test: install ## run every test
 	@scripts/test.sh
 
-lint: install ## format, lints, docs, dependency directions, scripts
+lint: ## format, lints, docs, dependency directions, scripts, alerts
+	@scripts/install.sh lint
 	@scripts/lint.sh
 
 servers: install ## start only RabbitMQ and PostgreSQL
@@ -42,7 +43,7 @@ bench-training: install ## measure the search for boosted trees beside the noteb
 	@scripts/bench.sh training
 
 bench-serving: ## measure durable predictions: beside an echo and FastAPI, then open loop with swaps
-	@WITH_WRK=yes scripts/install.sh
+	@scripts/install.sh bench
 	@scripts/bench.sh serving
 
 bench-similar: install ## measure similar samples in process, of 10 million

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Installs with apt what the scripts, the servers and the build need, and only what is missing.
 # The packages bring system services of their own; these are neither started nor enabled by us.
+#   scripts/install.sh          what it takes to run the services and the tests
+#   scripts/install.sh bench    and the load generator of the benchmark of serving
+#   scripts/install.sh lint     and what checks scripts and alerts
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 POLICY=/usr/sbin/policy-rc.d
+FOR=${1:-}
 CREATE_CLUSTER=/etc/postgresql-common/createcluster.conf
 
 have() { command -v "$1" >/dev/null; }
@@ -24,8 +28,13 @@ missing_packages() {
   compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || say libclang-dev
   if ! have setpriv || ! have flock; then say util-linux; fi
   have pkg-config || say pkg-config
-  # Only the benchmark of serving asks for it.
-  if [ -n "${WITH_WRK:-}" ]; then have wrk || say wrk; fi
+  case $FOR in
+  bench) have wrk || say wrk ;;
+  lint)
+    have shellcheck || say shellcheck
+    have promtool || say prometheus
+    ;;
+  esac
   # Servers that exist already need no packages of ours.
   [ -n "${LAPIDARY__POSTGRES__URL:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || say postgresql
   [ -n "${LAPIDARY__RABBITMQ__URL:-}" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || say rabbitmq-server
@@ -58,7 +67,7 @@ forbid_main_cluster() {
 enabled_services() {
   have systemctl || return 0
   local unit
-  for unit in postgresql.service rabbitmq-server.service epmd.service epmd.socket; do
+  for unit in postgresql.service rabbitmq-server.service epmd.service epmd.socket prometheus.service; do
     if systemctl is-enabled --quiet "$unit" 2>/dev/null; then say "$unit"; fi
   done
 }

@@ -74,7 +74,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 async fn closed(world: &testkit::World, system: &System, options: &Options) -> Result<Vec<Round>> {
     let echo = peers::echo().await?;
     let python = match &options.python {
-        Some(python) => Some(peers::fastapi(world, python).await?),
+        Some(python) => Some(peers::fastapi(world, python, &system.booster(world).await?).await?),
         None => None,
     };
     println!("{}", report::TABLE);

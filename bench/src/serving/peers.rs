@@ -5,8 +5,6 @@ use std::{fs, net::SocketAddr, path::Path};
 use anyhow::{Context as _, Result};
 use testkit::{Process, World};
 
-use super::system::bundled;
-
 pub(super) struct Server {
     pub(super) name: &'static str,
     pub(super) address: SocketAddr,
@@ -35,20 +33,19 @@ pub(super) async fn echo() -> Result<Server> {
     Server::new("echo", process, &url)
 }
 
-/// FastAPI with XGBoost and asyncpg, one worker: it shares two cores with Postgres and the load.
-pub(super) async fn fastapi(world: &World, python: &Path) -> Result<Server> {
-    let csv = world.path("peer.csv");
-    fs::write(&csv, bundled()?)?;
+/// FastAPI with XGBoost and asyncpg, one worker: it shares two cores with Postgres and the load. It serves the same
+/// `model`, as XGBoost saves it in JSON.
+pub(super) async fn fastapi(world: &World, python: &Path, model: &[u8]) -> Result<Server> {
+    let path = world.path("peer.json");
+    fs::write(&path, model)?;
     let script = testkit::checkout()?.join("bench/peers/serving.py");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let port = listener.local_addr()?.port();
-    drop(listener);
+    let port = testkit::free_port()?;
     let command = format!(
         "exec {} {} {} {} {port} >&2",
         python.display(),
         script.display(),
         world.database.url(),
-        csv.display()
+        path.display()
     );
     let process = Process::shell(&command)?;
     process.said("ready").await?;

@@ -34,7 +34,7 @@ pub(super) async fn heading(world: &World, system: &System, options: &Options) -
     let champion = &system.champion;
     Ok(format!(
         "# Serving\n\nChampion: {}, version {}, parameters {}, trained on every tenth of the bundled stones at the prices of a \
-         law, give or take 4.4 %: of real prices a search makes fewer trees. FastAPI has 750 trees of depth 5, of the real prices. Postgres: fsync {}, full_page_writes {}, \
+         law, give or take 4.4 %: of real prices a search makes fewer trees. FastAPI serves the same trees. Postgres: fsync {}, full_page_writes {}, \
          synchronous_commit {}. {} connections, {} s a round, servers in turns, load and Postgres on the same cores.\n",
         champion["kind"],
         champion["version"],

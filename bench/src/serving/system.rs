@@ -49,6 +49,13 @@ impl System {
         self.server.address
     }
 
+    /// The champion as XGBoost itself would save it.
+    pub(super) async fn booster(&self, world: &World) -> Result<Vec<u8>> {
+        let url = format!("{}/v1/models/{}/artifact", self.url(), self.champion["version"]);
+        let sent = Client::new().get(url).bearer_auth(world.operator_key().await?);
+        Ok(sent.send().await?.error_for_status()?.bytes().await?.to_vec())
+    }
+
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.server.address)
     }
@@ -96,7 +103,7 @@ fn grade(names: &[&str], name: &str) -> Result<f64> {
 }
 
 /// The bundled data, unpacked.
-pub(super) fn bundled() -> Result<Vec<u8>> {
+fn bundled() -> Result<Vec<u8>> {
     let data = testkit::checkout()?.join("data/diamonds.csv.gz");
     let unpacked = std::process::Command::new("gzip").arg("-dc").arg(data).output()?;
     Ok(unpacked.stdout)

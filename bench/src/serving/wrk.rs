@@ -37,7 +37,7 @@ pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Mea
         .arg(&script)
         .arg(format!("http://{}/v1/predictions", server.address))
         .output()
-        .context("cannot run wrk: scripts/install.sh installs it with WITH_WRK=yes")?;
+        .context("cannot run wrk: `scripts/install.sh bench` installs it")?;
     let after = (ticks_of(server.pid()?)?, ticks_of_all()?);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "wrk: {text}");

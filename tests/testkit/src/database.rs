@@ -27,15 +27,18 @@ impl TestDatabase {
     ///
     /// When the private Postgres does not do so.
     pub async fn empty() -> Result<Self> {
-        let admin = setting("LAPIDARY_TEST_POSTGRES_URL")?;
+        Self::empty_on(&setting("LAPIDARY_TEST_POSTGRES_URL")?).await
+    }
+
+    async fn empty_on(admin: &str) -> Result<Self> {
         let name = format!("test_{}", Uuid::now_v7().simple());
         let (server, _) = admin.rsplit_once('/').context("the URL names no database")?;
         let url = format!("{server}/{name}");
-        execute(&admin, &format!("CREATE DATABASE {name}")).await?;
+        execute(admin, &format!("CREATE DATABASE {name}")).await?;
         let connection = connect(&url).await?;
         Ok(Self {
             name,
-            admin,
+            admin: admin.to_owned(),
             url,
             connection,
         })
@@ -47,7 +50,16 @@ impl TestDatabase {
     ///
     /// When the private Postgres does not do so.
     pub async fn migrated() -> Result<Self> {
-        let database = Self::empty().await?;
+        Self::migrated_on(&setting("LAPIDARY_TEST_POSTGRES_URL")?).await
+    }
+
+    /// Makes a database with the present schema on the server at `admin`.
+    ///
+    /// # Errors
+    ///
+    /// When that server does not do so.
+    pub async fn migrated_on(admin: &str) -> Result<Self> {
+        let database = Self::empty_on(admin).await?;
         Migrator::up(&database.connection, None).await?;
         Ok(database)
     }

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -16,7 +15,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use crate::wait::until;
+use crate::{port::free_port, wait::until};
 
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
@@ -150,9 +149,4 @@ impl Drop for Node {
             eprintln!("the test's own RabbitMQ could not be ended: {error}");
         }
     }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

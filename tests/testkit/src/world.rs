@@ -34,10 +34,21 @@ pub async fn in_world<F>(test: impl FnOnce(World) -> F) -> Result<()>
 where
     F: Future<Output = Result<()>>,
 {
-    let (database, vhost) = (TestDatabase::migrated().await?, Vhost::create().await?);
+    in_world_on(TestDatabase::migrated().await?, test).await
+}
+
+/// As [`in_world`], with this database, which is deleted at the end.
+///
+/// # Errors
+///
+/// What the test says.
+pub async fn in_world_on<F>(database: TestDatabase, test: impl FnOnce(World) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
     let world = World {
         database,
-        vhost,
+        vhost: Vhost::create().await?,
         folder: Arc::new(tempfile::tempdir()?),
     };
     let result = AssertUnwindSafe(test(world.clone())).catch_unwind().await;

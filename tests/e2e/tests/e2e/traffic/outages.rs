@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
-use testkit::{Proxy, World, in_world, until};
+use testkit::{Cluster, Proxy, TestDatabase, World, in_world, in_world_on, until};
 
 use super::{api_by_way_of, away, drained, load::Load, metric, number};
 
@@ -51,6 +51,33 @@ async fn without_postgres_answers_go_on_and_are_on_record_once_it_is_back() -> R
             Ok((drained == spooled).then_some(()))
         })
         .await?;
+        load.is_on_record(&world).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_stopped_under_load_and_started_again_has_every_answer() -> Result<()> {
+    let mut server = Cluster::start().await?;
+    let database = TestDatabase::migrated_on(&server.url()).await?;
+    let server = &mut server;
+    in_world_on(database, |world| async move {
+        let api = world.start("api", &[]).await?;
+        let (url, load) = (api.address().await?, Load::default());
+        let clients = load.start(&url, 16);
+        let stops: [fn(&mut Cluster) -> Result<()>; 3] = [Cluster::crash, Cluster::shut_down, Cluster::crash];
+        for stop in stops {
+            load.grows(200).await?;
+            stop(server)?;
+            away(&url).await?;
+            load.grows(200).await?;
+            server.launch().await?;
+            drained(&url).await?;
+        }
+        load.grows(200).await?;
+        drop(clients);
+        drained(&url).await?;
+        adds_up(&url).await?;
         load.is_on_record(&world).await
     })
     .await
