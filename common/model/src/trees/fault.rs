@@ -50,6 +50,12 @@ pub enum ForestError {
         /// The depth of the deepest.
         depth: u32,
     },
+    /// Numbers of two bytes do not tell them apart.
+    #[error("the trees ask {questions} different questions; at most 65536 are told apart")]
+    TooManyQuestions {
+        /// How many.
+        questions: usize,
+    },
 }
 
 /// What is wrong with a tree; nodes are numbered as XGBoost does, from 0.

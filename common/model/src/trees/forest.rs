@@ -44,7 +44,7 @@ impl Forest {
         }
         Ok(Self {
             base_score,
-            layout: Layout::of(&trees, depth),
+            layout: Layout::of(&trees, depth)?,
             trees,
         })
     }
@@ -58,7 +58,7 @@ impl Forest {
     /// The price of each of `rows`, in US dollars.
     #[must_use]
     pub fn predict_batch(&self, rows: &[[f32; 9]]) -> Vec<f32> {
-        self.layout.sums(rows, self.base_score)
+        rows.iter().map(|row| self.predict(row)).collect()
     }
 
     /// What the price of `row` is made of. The parts are summed in double precision, and differ in

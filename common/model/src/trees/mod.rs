@@ -31,7 +31,7 @@ pub use shap::Contributions;
 
 /// A tree that asks more questions on one way than this is not read.
 pub const MAX_DEPTH: u32 = 12;
-/// At most this many leaves are held, each tree counted as a complete one: 128 MiB.
+/// At most this many leaves are held, each tree counted as a complete one: 132 MiB.
 pub const MAX_PLACES: usize = 1 << 24;
 
 /// Boosted trees as XGBoost wrote them, ready to predict.

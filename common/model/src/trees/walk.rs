@@ -3,11 +3,29 @@
 //! Every tree is laid out as a complete one of the forest's depth: the children of place *p* are at
 //! 2*p* and 2*p* + 1, so no node holds where its children are, and leaves that are less deep are
 //! repeated beneath themselves. Different questions are few (a histogram has 256 thresholds for a
-//! feature), so a row answers each of them once, side by side, 0 for left and 1 for right; a walk
-//! then needs no comparison, no branch and no feature: *p* becomes 2*p* + answer. The processor
-//! overlaps the walks of many trees by itself, for none depends on another.
+//! feature), so a row answers each of them once, side by side; a walk then needs no comparison, no
+//! branch and no feature: *p* becomes 2*p* + answer. The processor overlaps the walks of many trees
+//! by itself, for none depends on another. What it waits for is memory, so the last three questions
+//! of every way lie with their leaves in one line of its cache: a tree of depth 6 takes one such line
+//! and a quarter, wherever a row goes.
 
-use super::tree::{Node, Split, Subtree, Tree};
+use std::cell::RefCell;
+
+use super::{
+    fault::ForestError,
+    tree::{Node, Split, Subtree, Tree},
+};
+
+/// The most different questions, so that the number of one takes two bytes and needs no check.
+const MAX_QUESTIONS: usize = 1 << 16;
+
+/// What a row answers to every question: whether it goes right.
+type Answers = [bool; MAX_QUESTIONS];
+
+thread_local! {
+    /// Made once for each thread: of these 64 KiB, a prediction writes as many bytes as there are questions.
+    static ANSWERS: RefCell<Box<Answers>> = RefCell::new(Box::new([false; MAX_QUESTIONS]));
+}
 
 /// Questions without their trees.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,11 +33,10 @@ struct Questions {
     /// The thresholds asked of each feature, ascending: first those where a missing value goes left,
     /// then those where it goes right.
     thresholds: Box<[[Vec<f32>; 2]; 9]>,
-    count: usize,
 }
 
 impl Questions {
-    fn of(trees: &[Tree]) -> Self {
+    fn of(trees: &[Tree]) -> Result<Self, ForestError> {
         let mut thresholds = Box::<[[Vec<f32>; 2]; 9]>::default();
         for split in trees.iter().flat_map(Tree::splits) {
             thresholds[usize::from(split.feature)][side(split)].push(split.threshold);
@@ -28,29 +45,36 @@ impl Questions {
             thresholds.sort_by(f32::total_cmp);
             thresholds.dedup_by_key(|threshold| threshold.to_bits());
         }
-        let count = thresholds.as_flattened().iter().map(Vec::len).sum();
-        Self { thresholds, count }
+        let questions: usize = thresholds.as_flattened().iter().map(Vec::len).sum();
+        if questions > MAX_QUESTIONS {
+            return Err(ForestError::TooManyQuestions { questions });
+        }
+        Ok(Self { thresholds })
     }
 
     /// The number of the question that `split` asks.
-    fn number(&self, split: &Split) -> u32 {
+    fn number(&self, split: &Split) -> u16 {
         let group = 2 * usize::from(split.feature) + side(split);
         let groups = self.thresholds.as_flattened();
         let before: usize = groups[..group].iter().map(Vec::len).sum();
         let within = groups[group].partition_point(|threshold| threshold.total_cmp(&split.threshold).is_lt());
-        (before + within) as u32
+        (before + within) as u16
     }
 
-    /// Answers every question for `row`: 0 is left, 1 is right.
-    fn answer(&self, row: &[f32; 9], answers: &mut Vec<u8>) {
-        answers.clear();
+    /// Answers every question for `row`.
+    fn answer(&self, row: &[f32; 9], answers: &mut Answers) {
+        let mut rest = &mut answers[..];
         for (value, groups) in row.iter().zip(self.thresholds.iter()) {
-            for (missing, thresholds) in (0..).zip(groups) {
+            for (missing, thresholds) in [false, true].into_iter().zip(groups) {
+                let (here, after) = rest.split_at_mut(thresholds.len());
                 if value.is_nan() {
-                    answers.resize(answers.len() + thresholds.len(), missing);
+                    here.fill(missing);
                 } else {
-                    answers.extend(thresholds.iter().map(|threshold| u8::from(value >= threshold)));
+                    for (answer, threshold) in here.iter_mut().zip(thresholds) {
+                        *answer = value >= threshold;
+                    }
                 }
+                rest = after;
             }
         }
     }
@@ -61,142 +85,127 @@ fn side(split: &Split) -> usize {
     usize::from(!split.missing_left)
 }
 
-/// Numbers of questions. In two bytes where these do: the less there is of them, the more of it the processor has at
-/// hand.
-#[derive(Debug, Clone, PartialEq)]
-enum Asked {
-    Short(Vec<u16>),
-    Long(Vec<u32>),
-}
+/// Questions at the bottom of a tree that share a [`Block`]: on each way to a leaf, so many.
+const BLOCK_DEPTH: u32 = 3;
+/// Leaves of a block.
+const BLOCK: usize = 1 << BLOCK_DEPTH;
 
-impl Asked {
-    fn of(numbers: Vec<u32>) -> Self {
-        let short: Result<_, _> = numbers.iter().map(|number| u16::try_from(*number)).collect();
-        short.map_or(Self::Long(numbers), Self::Short)
-    }
+/// The bottom of a tree: questions by place, of which the first is not used, and leaves from left to right; in one
+/// line of the processor's cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[repr(align(64))]
+struct Block {
+    asked: [u16; BLOCK],
+    leaves: [f32; BLOCK],
 }
 
 /// A forest laid out for walking.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Layout {
     questions: Questions,
+    /// At least [`BLOCK_DEPTH`].
     depth: u32,
-    /// Per tree 2^depth numbers of questions, by place; the first is not used.
-    asked: Asked,
-    /// Per tree 2^depth leaves, from left to right.
-    leaves: Vec<f32>,
+    /// Per tree as many numbers of questions as it has blocks, by place; the first is not used.
+    asked: Vec<u16>,
+    /// Per tree 2^(depth - 3) of them, from left to right.
+    blocks: Vec<Block>,
 }
 
 impl Layout {
     /// Lays out `trees`, none of which is deeper than `depth`.
-    pub(super) fn of(trees: &[Tree], depth: u32) -> Self {
-        let places = trees.len() << depth;
-        let mut plan = Plan {
-            questions: Questions::of(trees),
+    ///
+    /// # Errors
+    ///
+    /// Where they ask too many different questions.
+    pub(super) fn of(trees: &[Tree], depth: u32) -> Result<Self, ForestError> {
+        let depth = depth.max(BLOCK_DEPTH);
+        let blocks_of_tree = 1 << (depth - BLOCK_DEPTH);
+        let mut layout = Self {
+            questions: Questions::of(trees)?,
             depth,
-            asked: vec![0; places],
-            leaves: vec![0.0; places],
+            asked: vec![0; trees.len() * blocks_of_tree],
+            blocks: vec![Block::default(); trees.len() * blocks_of_tree],
         };
-        for (tree, first) in trees.iter().zip((0..).step_by(1 << depth)) {
-            plan.lay(tree.root(), first, 1, 0);
+        for (tree, first) in trees.iter().zip((0..).step_by(blocks_of_tree)) {
+            layout.lay(tree.root(), first, 1, 0);
         }
-        Self {
-            questions: plan.questions,
-            depth,
-            asked: Asked::of(plan.asked),
-            leaves: plan.leaves,
-        }
+        Ok(layout)
     }
 
-    /// `start` and the leaves of `row`, summed in the order of the trees.
-    pub(super) fn sum(&self, row: &[f32; 9], start: f32) -> f32 {
-        self.sum_with(row, start, &mut self.room())
-    }
-
-    /// As [`sum`](Self::sum), for each of `rows`.
-    pub(super) fn sums(&self, rows: &[[f32; 9]], start: f32) -> Vec<f32> {
-        let mut room = self.room();
-        let sums = rows.iter().map(|row| self.sum_with(row, start, &mut room));
-        sums.collect()
-    }
-
-    /// Room for the answers of a row.
-    fn room(&self) -> Vec<u8> {
-        Vec::with_capacity(self.questions.count)
-    }
-
-    fn sum_with(&self, row: &[f32; 9], start: f32, answers: &mut Vec<u8>) -> f32 {
-        self.questions.answer(row, answers);
-        match &self.asked {
-            Asked::Short(asked) => self.walk(asked, answers, start),
-            Asked::Long(asked) => self.walk(asked, answers, start),
-        }
-    }
-
-    fn walk<N: Copy + Into<u64>>(&self, asked: &[N], answers: &[u8], start: f32) -> f32 {
-        let leaves = &self.leaves;
-        match self.depth {
-            0 => walk::<1, N>(asked, leaves, answers, start),
-            1 => walk::<2, N>(asked, leaves, answers, start),
-            2 => walk::<4, N>(asked, leaves, answers, start),
-            3 => walk::<8, N>(asked, leaves, answers, start),
-            4 => walk::<16, N>(asked, leaves, answers, start),
-            5 => walk::<32, N>(asked, leaves, answers, start),
-            6 => walk::<64, N>(asked, leaves, answers, start),
-            7 => walk::<128, N>(asked, leaves, answers, start),
-            8 => walk::<256, N>(asked, leaves, answers, start),
-            9 => walk::<512, N>(asked, leaves, answers, start),
-            10 => walk::<1024, N>(asked, leaves, answers, start),
-            11 => walk::<2048, N>(asked, leaves, answers, start),
-            _ => walk::<4096, N>(asked, leaves, answers, start),
-        }
-    }
-}
-
-/// A layout in the making.
-struct Plan {
-    questions: Questions,
-    depth: u32,
-    asked: Vec<u32>,
-    leaves: Vec<f32>,
-}
-
-impl Plan {
-    /// Lays `subtree` at `place`, `level` questions beneath its tree's root, the tree being at `first`.
+    /// Lays `subtree` at `place`, `level` questions beneath its tree's root, the tree's first block being `first`.
     fn lay(&mut self, subtree: Subtree<'_>, first: usize, place: usize, level: u32) {
         match subtree.node() {
             Node::Leaf(value) => {
                 let below = self.depth - level;
-                let leaf = first + (place << below) - (1 << self.depth);
-                self.leaves[leaf..][..1 << below].fill(value);
+                let leaf = (place << below) - (1 << self.depth);
+                for leaf in leaf..leaf + (1 << below) {
+                    self.blocks[first + leaf / BLOCK].leaves[leaf % BLOCK] = value;
+                }
             }
             Node::Split(split) => {
-                self.asked[first + place] = self.questions.number(&split);
+                *self.question(first, place, level) = self.questions.number(&split);
                 self.lay(subtree.left(), first, 2 * place, level + 1);
                 self.lay(subtree.right(&split), first, 2 * place + 1, level + 1);
             }
         }
     }
+
+    /// Where the question at `place` is laid down.
+    fn question(&mut self, first: usize, place: usize, level: u32) -> &mut u16 {
+        let top = self.depth - BLOCK_DEPTH;
+        if level < top {
+            return &mut self.asked[first + place];
+        }
+        let in_block = level - top;
+        let block = (place >> in_block) - (1 << top);
+        let place = (1 << in_block) + (place & ((1 << in_block) - 1));
+        &mut self.blocks[first + block].asked[place]
+    }
+
+    /// `start` and the leaves of `row`, summed in the order of the trees.
+    pub(super) fn sum(&self, row: &[f32; 9], start: f32) -> f32 {
+        ANSWERS.with_borrow_mut(|answers| {
+            self.questions.answer(row, answers);
+            self.walk(answers, start)
+        })
+    }
+
+    fn walk(&self, answers: &Answers, start: f32) -> f32 {
+        let (asked, blocks) = (&self.asked, &self.blocks);
+        match self.depth {
+            0..=3 => walk::<1>(asked, blocks, answers, start),
+            4 => walk::<2>(asked, blocks, answers, start),
+            5 => walk::<4>(asked, blocks, answers, start),
+            6 => walk::<8>(asked, blocks, answers, start),
+            7 => walk::<16>(asked, blocks, answers, start),
+            8 => walk::<32>(asked, blocks, answers, start),
+            9 => walk::<64>(asked, blocks, answers, start),
+            10 => walk::<128>(asked, blocks, answers, start),
+            11 => walk::<256>(asked, blocks, answers, start),
+            _ => walk::<512>(asked, blocks, answers, start),
+        }
+    }
 }
 
-/// Walks every tree, each of `PLACES` = 2^depth: with the number known, the steps are unrolled and a place needs no
-/// check.
-fn walk<const PLACES: usize, N: Copy + Into<u64>>(
-    asked: &[N],
-    leaves: &[f32],
-    answers: &[u8],
-    start: f32,
-) -> f32 {
-    let (asked, _) = asked.as_chunks::<PLACES>();
-    let (leaves, _) = leaves.as_chunks::<PLACES>();
+/// Walks every tree, each of `BLOCKS` blocks: with the number known, the steps are unrolled and a place needs no check.
+fn walk<const BLOCKS: usize>(asked: &[u16], blocks: &[Block], answers: &Answers, start: f32) -> f32 {
+    let (asked, _) = asked.as_chunks::<BLOCKS>();
+    let (blocks, _) = blocks.as_chunks::<BLOCKS>();
     let mut sum = start;
-    for (asked, leaves) in asked.iter().zip(leaves) {
-        let mut place = 1;
-        for _ in 0..PLACES.trailing_zeros() {
-            let question: u64 = asked[place & (PLACES - 1)].into();
-            place = 2 * place + usize::from(answers[question as usize]);
-        }
-        sum += leaves[place & (PLACES - 1)];
+    for (asked, blocks) in asked.iter().zip(blocks) {
+        let block = &blocks[descend(asked, answers)];
+        sum += block.leaves[descend(&block.asked, answers)];
     }
     sum
+}
+
+/// Which of the `PLACES` ends below the questions `asked` is reached, from left to right.
+#[inline(always)]
+fn descend<const PLACES: usize>(asked: &[u16; PLACES], answers: &Answers) -> usize {
+    let mut place = 1;
+    for _ in 0..PLACES.trailing_zeros() {
+        let question = asked[place & (PLACES - 1)];
+        place = 2 * place + usize::from(answers[usize::from(question)]);
+    }
+    place & (PLACES - 1)
 }

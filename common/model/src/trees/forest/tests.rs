@@ -115,6 +115,29 @@ fn more_trees_than_memory_is_given_to_are_refused() {
     );
 }
 
+/// Trees of one question each, no two the same: whether the weight is below 0, 1, 2, …
+fn asking(questions: u32) -> Result<Forest, ForestError> {
+    let trees: Vec<_> = (0..questions)
+        .map(|threshold| {
+            let leaves = [Sketch::leaf(1.0, 1.0), Sketch::leaf(2.0, 1.0)];
+            Sketch::split(0, threshold as f32, true, leaves)
+        })
+        .collect();
+    Forest::read(&testing::json(&trees).to_string())
+}
+
+#[test]
+fn as_many_different_questions_as_are_told_apart_are_read_and_more_are_refused() {
+    let most = asking(65_536).unwrap();
+    assert_eq!(most.predict(&[0.5; 9]), 1000.0 + 65_535.0 + 2.0);
+    assert_eq!(most.predict(&[65_535.0; 9]), 1000.0 + 65_536.0 * 2.0);
+    let error = asking(65_537).unwrap_err();
+    assert!(
+        matches!(error, ForestError::TooManyQuestions { questions: 65_537 }),
+        "{error}"
+    );
+}
+
 #[test]
 fn nodes_that_pruning_left_behind_do_not_matter() {
     let mut json = testing::json(&[small()]);
