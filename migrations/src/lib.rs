@@ -17,6 +17,7 @@ mod m0013_traffic_keys;
 mod m0014_promotions_by_hand;
 mod m0015_traffic_partitions;
 mod m0019_training_history;
+mod m0020_traffic_records;
 
 use sea_orm_migration::prelude::*;
 
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_promotions_by_hand::Migration),
             Box::new(m0015_traffic_partitions::Migration),
             Box::new(m0019_training_history::Migration),
+            Box::new(m0020_traffic_records::Migration),
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! Traffic records: one request and its response, as they went over the wire.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -30,7 +30,7 @@ pub struct TrafficRecord {
     /// The key that came with the request, where a route asks for one and it is known.
     pub key_id: Option<Uuid>,
     /// The client's address.
-    pub client: Option<String>,
+    pub client: Option<Arc<str>>,
     /// Chosen request headers, by name; never keys.
     pub request_headers: Vec<(Cow<'static, str>, String)>,
     /// The request's body.

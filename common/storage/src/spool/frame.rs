@@ -3,7 +3,10 @@
 //! The payload is the record without its bodies as JSON, then the bodies, each after its length. Fields that a reader
 //! does not know are ignored, and those of the bodies' digests may be absent: spools outlive versions of this program.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -126,7 +129,7 @@ fn head_of(record: &TrafficRecord) -> Head {
         duration_us: record.duration_us,
         model_version: record.model_version,
         key_id: record.key_id,
-        client: record.client.clone(),
+        client: record.client.as_deref().map(str::to_owned),
         request_headers: headers
             .map(|(name, value)| (name.to_string(), value.clone()))
             .collect(),
@@ -151,7 +154,7 @@ fn record_of(head: Head, request: Bytes, response: Bytes) -> TrafficRecord {
         duration_us: head.duration_us,
         model_version: head.model_version,
         key_id: head.key_id,
-        client: head.client,
+        client: head.client.map(Arc::from),
         request_headers: headers.map(|(name, value)| (name.into(), value)).collect(),
         request_body: body(request, head.request_digest),
         response_body: body(response, head.response_digest),

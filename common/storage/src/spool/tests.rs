@@ -21,7 +21,7 @@ fn record(number: u8, body: &[u8]) -> TrafficRecord {
         duration_us: 17,
         model_version: Some(ModelVersion::FIRST),
         key_id: None,
-        client: Some("127.0.0.1".to_owned()),
+        client: Some("127.0.0.1".into()),
         request_headers: vec![("user-agent".into(), "a\"b".to_owned())],
         request_body: RecordedBody::whole(Bytes::copy_from_slice(body)),
         response_body: RecordedBody::prefix(&Bytes::from_static(b"0123456789"), 4),

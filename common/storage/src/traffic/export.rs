@@ -65,7 +65,7 @@ fn texts(records: &[TrafficRecord]) -> Vec<Column> {
         column("path", &|it| Some(it.path.clone())),
         column("query", &|it| it.query.clone()),
         column("key_id", &|it| it.key_id.map(|id| id.to_string())),
-        column("client", &|it| it.client.clone()),
+        column("client", &|it| it.client.as_deref().map(str::to_owned)),
         column("request_headers", &|it| Some(headers_json(&it.request_headers))),
         column("request_sha256", &|it| sha256(&it.request_body)),
         column("response_sha256", &|it| sha256(&it.response_body)),

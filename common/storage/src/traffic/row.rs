@@ -1,36 +1,94 @@
 //! Records as rows of the table.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use domain::{
     Sha256,
     traffic::{BodyDigest, RecordedBody, TrafficRecord},
 };
-use serde::{Serializer as _, ser::SerializeMap as _};
+use sea_orm::sqlx::{
+    Encode, Postgres, Type,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, types::PgRecordEncoder},
+};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{StorageError, entity::traffic};
 
-/// Headers as a JSON object.
-pub(super) fn headers_json(headers: &[(Cow<'static, str>, String)]) -> String {
-    let mut text = Vec::with_capacity(128);
-    let mut json = serde_json::Serializer::new(&mut text);
-    // Writing texts into memory does not fail; an empty object would be the least harm.
-    let written = json.serialize_map(Some(headers.len())).and_then(|mut map| {
-        for (name, value) in headers {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    });
-    match (written, String::from_utf8(text)) {
-        (Ok(()), Ok(text)) => text,
-        _ => "{}".to_owned(),
+/// A record as Postgres' composite type `traffic_record`.
+pub(super) struct Row<'r>(pub(super) &'r TrafficRecord);
+
+impl Type<Postgres> for Row<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("traffic_record")
     }
 }
 
+impl PgHasArrayType for Row<'_> {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::array_of("traffic_record")
+    }
+}
+
+impl Encode<'_, Postgres> for Row<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        let record = self.0;
+        let mut fields = PgRecordEncoder::new(buffer);
+        fields
+            .encode(record.id)?
+            .encode(record.at)?
+            .encode(&*record.method)?
+            .encode(&*record.path)?
+            .encode(record.query.as_deref())?
+            .encode(record.status.cast_signed())?
+            .encode(record.duration_us.cast_signed())?
+            .encode(record.model_version.map(i64::from))?
+            .encode(record.key_id)?
+            .encode(record.client.as_deref())?
+            .encode(Headers(&record.request_headers))?
+            .encode(&record.request_body.bytes[..])?
+            .encode(&record.response_body.bytes[..])?
+            .encode(record.request_body.digest.as_ref().map(digest_bytes))?
+            .encode(record.response_body.digest.as_ref().map(digest_bytes))?;
+        fields.finish();
+        Ok(IsNull::No)
+    }
+}
+
+/// Headers as a JSON object.
+struct Headers<'h>(&'h [(Cow<'static, str>, String)]);
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl Type<Postgres> for Headers<'_> {
+    fn type_info() -> PgTypeInfo {
+        <Value as Type<Postgres>>::type_info()
+    }
+}
+
+impl Encode<'_, Postgres> for Headers<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        // The version of jsonb's binary form, before its text.
+        buffer.push(1);
+        serde_json::to_writer(&mut **buffer, self)?;
+        Ok(IsNull::No)
+    }
+}
+
+/// Headers as a JSON object; writing texts into memory does not fail, and an empty object would be the least harm.
+pub(super) fn headers_json(headers: &[(Cow<'static, str>, String)]) -> String {
+    serde_json::to_string(&Headers(headers)).unwrap_or_else(|_| "{}".to_owned())
+}
+
 /// 32 bytes of SHA-256, then the length as eight bytes, the highest first.
-pub(super) fn digest_bytes(digest: &BodyDigest) -> Vec<u8> {
+fn digest_bytes(digest: &BodyDigest) -> Vec<u8> {
     [&digest.sha256.as_bytes()[..], &digest.bytes.to_be_bytes()].concat()
 }
 
@@ -60,7 +118,7 @@ pub(super) fn to_domain(row: traffic::Model) -> Result<TrafficRecord, StorageErr
         duration_us: row.duration_us.cast_unsigned(),
         model_version,
         key_id: row.key_id,
-        client: row.client,
+        client: row.client.map(Arc::from),
         request_headers: headers_of(row.request_headers),
         request_body: body(row.request_body, row.request_digest.as_deref()),
         response_body: body(row.response_body, row.response_digest.as_deref()),

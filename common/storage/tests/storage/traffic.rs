@@ -3,7 +3,10 @@
 use anyhow::Result;
 use bytes::Bytes;
 use domain::traffic::{RecordedBody, TrafficRecord, id_at};
-use storage::traffic::WriteError;
+use storage::{
+    PageRequest,
+    traffic::{BodyLimit, TrafficFilter, WriteError},
+};
 use testkit::TestDatabase;
 
 use crate::support::{now, over_registry};
@@ -81,6 +84,73 @@ async fn a_database_that_does_not_write_is_away() -> Result<()> {
         assert!(matches!(away, Err(WriteError::Away(_))), "{away:?}");
         raw.execute("ALTER TABLE elsewhere RENAME TO traffic").await?;
         assert_eq!(writer.write(&[&record(1)]).await?, 1);
+        Ok(())
+    })
+    .await
+}
+
+/// Records of 8 models in turn, as many of each, with few of another status and few of another path.
+const MANY: &str = "INSERT INTO traffic (id, at, method, path, status, duration_us, model_version, request_headers, \
+    request_body, response_body) SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || \
+    '70008000' || lpad(to_hex(n), 12, '0'))::uuid, now(), 'POST', \
+    CASE WHEN n % 5000 = 7 THEN '/rare' ELSE '/v1/predictions' END, CASE WHEN n % 4000 = 9 THEN 404 ELSE 200 END, \
+    100, 1 + n / 5000, '{}', repeat('q', 100)::bytea, repeat('a', 250)::bytea FROM generate_series(0, 39999) n";
+
+/// Ends the sessions of the registry, and waits for it: a session tells what it looked into at its end at the latest.
+const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+    WHERE datname = current_database() AND application_name = 'test'";
+
+/// How often the indexes whose names contain this have been looked into.
+async fn looks(raw: &TestDatabase, index: &str) -> Result<i64> {
+    let looks = "SELECT sum(idx_scan)::bigint FROM pg_stat_user_indexes WHERE relname LIKE 'traffic_2%'";
+    raw.number(&format!("{looks} AND indexrelname LIKE '%{index}%'"))
+        .await
+}
+
+#[tokio::test]
+async fn every_filter_finds_records_by_the_index_that_is_there_for_it() -> Result<()> {
+    over_registry(|registry, raw| async move {
+        raw.execute(MANY).await?;
+        raw.execute("VACUUM ANALYZE traffic").await?;
+        let all = TrafficFilter::default();
+        let filters = [
+            ("pkey", 50, all.clone()),
+            (
+                "model_version",
+                50,
+                TrafficFilter {
+                    model_version: Some(2.try_into()?),
+                    ..all.clone()
+                },
+            ),
+            (
+                "status",
+                10,
+                TrafficFilter {
+                    status: Some(404),
+                    ..all.clone()
+                },
+            ),
+            (
+                "left",
+                8,
+                TrafficFilter {
+                    path: Some("/rare".to_owned()),
+                    ..all
+                },
+            ),
+        ];
+        for (index, found, filter) in filters {
+            let before = looks(&raw, index).await?;
+            let page = PageRequest {
+                limit: 50,
+                cursor: None,
+            };
+            let page = registry.traffic(&filter, &page, BodyLimit::Whole).await?;
+            assert_eq!(page.items.len(), found, "{index}");
+            raw.execute(END_SESSIONS).await?;
+            assert!(looks(&raw, index).await? > before, "{index}");
+        }
         Ok(())
     })
     .await
