@@ -1,6 +1,6 @@
 //! Putting the service together.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ::service::{
     clock::Clock, config::Config, health::Health, lifecycle::Lifecycle, probes::Probes, telemetry::Metrics,
@@ -8,8 +8,13 @@ use ::service::{
 use backend::{Backend, Servers};
 use broker::Consumer;
 use domain::ModelKind;
+use tokio::time::timeout;
 
 use crate::{trainer::Trainer, worker::Worker};
+
+/// How long the end waits for learners, which stop between two batches of trials: a process that ends while XGBoost is
+/// at work may crash on its way out.
+const LAST_BATCH: Duration = Duration::from_secs(5);
 
 /// Connects, binds, and starts every task.
 pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecycle) -> anyhow::Result<()> {
@@ -25,6 +30,14 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     let backend = Backend::connect(config, "trainer").await?;
     backend.start(config, lifecycle, servers, backend.publisher().state());
     let trainer = Trainer::new(backend, config);
+    let (learning, stop) = (trainer.learning.clone(), lifecycle.soft_stop());
+    lifecycle.spawn("learners", async move {
+        stop.cancelled().await;
+        learning.close();
+        // What is still at it then is cut off; its run has been put back.
+        let _ = timeout(LAST_BATCH, learning.wait()).await;
+        Ok(())
+    });
     for name in &config.training.kinds {
         start_worker(name.parse()?, &trainer, config, lifecycle)?;
     }

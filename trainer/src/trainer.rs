@@ -10,6 +10,7 @@ use model::{
     learn::{Learner, Resources, elastic_net, xgboost},
 };
 use storage::runs::claim::ClaimTerms;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 /// The servers, and on what terms is trained; cheap to clone.
@@ -19,6 +20,8 @@ pub(crate) struct Trainer {
     pub(crate) rules: GateRules,
     pub(crate) clock: Clock,
     pub(crate) resources: Resources,
+    /// Learners at work, each on a thread of its own.
+    pub(crate) learning: TaskTracker,
     pub(crate) time_limit: Duration,
     pub(crate) lease: Duration,
     pub(crate) max_failures: u32,
@@ -40,6 +43,7 @@ impl Trainer {
                 min_rows: usize::try_from(config.trainer.min_rows).unwrap_or(usize::MAX),
                 threads: threads(config.trainer.threads),
             },
+            learning: TaskTracker::new(),
             time_limit: config.training.xgboost.time_limit,
             lease: config.trainer.lease,
             max_failures: config.trainer.max_failures,

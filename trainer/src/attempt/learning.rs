@@ -37,8 +37,9 @@ pub(super) async fn learn(
     let (watcher, mut batches) = Watcher::new(trainer.time_limit);
     // Dropped when this future is, as on a stop: the thread then ends at its next look.
     let cancel = CancelOnDrop(Arc::clone(&watcher.cancelled));
-    let learner =
-        tokio::task::spawn_blocking(move || learn::make(&learner, &samples, seed, &resources, &watcher));
+    let learner = trainer
+        .learning
+        .spawn_blocking(move || learn::make(&learner, &samples, seed, &resources, &watcher));
     while let Some((progress, trials)) = batches.recv().await {
         seen(progress);
         note(trainer, lease, progress, &trials).await?;
@@ -94,8 +95,9 @@ pub(crate) async fn learn_alone(
     // The trials to repeat are counted, not timed.
     let (watcher, mut batches) = Watcher::new(Duration::MAX);
     let resources = trainer.resources;
-    let made =
-        tokio::task::spawn_blocking(move || learn::make(&learner, &samples, seed, &resources, &watcher));
+    let made = trainer
+        .learning
+        .spawn_blocking(move || learn::make(&learner, &samples, seed, &resources, &watcher));
     while let Some((progress, _)) = batches.recv().await {
         seen(progress);
     }
