@@ -19,12 +19,31 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tower::{Layer, Service, ServiceExt as _};
 
-use crate::{access, cors, headers, limits, measure::Measured, record, service::App};
+use crate::{
+    access, cors, headers, limits,
+    measure::{Measured, Route},
+    record,
+    service::App,
+};
 
 /// What answers requests within.
-pub(crate) trait Inner: Service<Request, Response = Response, Error = Infallible> {}
+pub(crate) trait Inner: Send {
+    /// Answers one.
+    fn answer(self, request: Request) -> impl Future<Output = Response> + Send;
+}
 
-impl<S: Service<Request, Response = Response, Error = Infallible>> Inner for S {}
+/// A route of the router's.
+struct Routed<S>(S);
+
+impl<S> Inner for Routed<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Send,
+{
+    async fn answer(self, request: Request) -> Response {
+        let Ok(response) = self.0.oneshot(request).await;
+        response
+    }
+}
 
 /// Puts [`Around`] around a route.
 #[derive(Clone)]
@@ -58,7 +77,7 @@ pub(crate) struct Around<S> {
 
 impl<S> Service<Request> for Around<S>
 where
-    S: Inner<Future: Send> + Clone + Send + 'static,
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
@@ -72,13 +91,23 @@ where
         // The one that is ready goes to work; its clone takes the next request.
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
-        let tasks = self.app.recorder.tasks();
-        Unstoppable::new(tasks, around(self.app.clone(), inner, request))
+        let route = request
+            .extensions()
+            .get()
+            .cloned()
+            .map_or(Route::None, Route::Matched);
+        answer(self.app.clone(), route, Routed(inner), request)
     }
 }
 
-async fn around(app: App, inner: impl Inner, request: Request) -> Response {
-    let measured = Measured::begin(&request);
+/// The answer to a request, once it has come by a route.
+pub(crate) fn answer(app: App, route: Route, inner: impl Inner + 'static, request: Request) -> Unstoppable {
+    let tasks = app.recorder.tasks();
+    Unstoppable::new(tasks, around(app, route, inner, request))
+}
+
+async fn around(app: App, route: Route, inner: impl Inner, request: Request) -> Response {
+    let measured = Measured::begin(route, &request);
     let policy = headers::policy(request.uri().path());
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = record::answer(&app, inner, request, measured.started()).await;
@@ -98,7 +127,7 @@ pub(crate) async fn let_in(app: &App, inner: impl Inner, head: Parts, body: Body
             Ok(rate) => rate,
             Err(refused) => return refused,
         };
-        let Ok(mut response) = inner.oneshot(Request::from_parts(head, body)).await;
+        let mut response = inner.answer(Request::from_parts(head, body)).await;
         rate.tell(response.headers_mut());
         response
     });

@@ -27,20 +27,40 @@ type Routes = HashMap<String, Vec<Arc<Meters>>>;
 
 static METERS: RwLock<Option<Routes>> = RwLock::new(None);
 
+/// The route that a request took, as its answer is counted.
+pub(crate) enum Route {
+    /// The router's.
+    Matched(MatchedPath),
+    /// A way of its own.
+    Direct(&'static str),
+    /// None.
+    None,
+}
+
+impl Route {
+    fn name(&self) -> &str {
+        match self {
+            Self::Matched(path) => path.as_str(),
+            Self::Direct(path) => path,
+            Self::None => "none",
+        }
+    }
+}
+
 /// A request that is being answered.
 pub(crate) struct Measured {
     started: Instant,
     method: Method,
-    route: Option<MatchedPath>,
+    route: Route,
 }
 
 impl Measured {
     /// Begins with a request.
-    pub(crate) fn begin(request: &Request) -> Self {
+    pub(crate) fn begin(route: Route, request: &Request) -> Self {
         Self {
             started: Instant::now(),
             method: known(request.method()),
-            route: request.extensions().get().cloned(),
+            route,
         }
     }
 
@@ -51,7 +71,7 @@ impl Measured {
 
     /// Counts and times its answer.
     pub(crate) fn end(self, status: StatusCode) {
-        let route = self.route.as_ref().map_or("none", MatchedPath::as_str);
+        let route = self.route.name();
         let meters = find(route, &self.method, status).unwrap_or_else(|| make(route, &self.method, status));
         meters.count.increment(1);
         meters.seconds.record(self.started.elapsed().as_secs_f64());

@@ -33,7 +33,7 @@ use crate::{
     feed::Feed,
     problem::Problem,
     record::Recorder,
-    routes,
+    routes::Routes,
     server::{self, Limits},
     serving::Serving,
     work::Pool,
@@ -108,10 +108,10 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     info!(address = %listener.local_addr()?, "listening");
     reach_registry(&app, lifecycle);
     follow(&app, config, lifecycle, servers);
-    let router = routes::router(app);
+    let routes = Routes::new(app);
     let (limits, stop) = (limits(&config.api), lifecycle.soft_stop());
     lifecycle.spawn("http", async move {
-        server::serve(listener, router, limits, stop).await;
+        server::serve(listener, routes, limits, stop).await;
         Ok(())
     });
     Ok(())

@@ -8,10 +8,9 @@ mod keyring;
 mod operator;
 mod rates;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
-    extract::ConnectInfo,
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
@@ -21,7 +20,7 @@ pub(crate) use keyring::Keyring;
 pub(crate) use operator::Operator;
 pub(crate) use rates::{Rate, Rates};
 
-use crate::{problem::Problem, record::Ticket, service::App};
+use crate::{problem::Problem, record::Ticket, server::Peer, service::App};
 
 /// What a request has to come with.
 const WHAT_TO_SEND: &str = "send a key, as the header `Authorization: Bearer KEY`";
@@ -90,8 +89,8 @@ fn unknown(why: &str, what_to_send: &str) -> Problem {
 
 /// Where a request came from.
 fn address(request: &Parts) -> IpAddr {
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+    let peer = request.extensions.get::<Peer>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address)
 }
 
 /// The key's text: <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>; the scheme in any case.

@@ -1,10 +1,13 @@
 //! JSON bodies of requests.
 
+use std::pin::pin;
+
 use axum::{
+    body::HttpBody as Body,
     extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError};
 
 use super::{
@@ -42,9 +45,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         check_type(request.headers())?;
         // How large it may be was seen to when it was read for the record.
-        let body = request.into_body().collect().await;
-        let body = body.map_err(|error| body_fault(error.into(), usize::MAX))?;
-        Ok(Self(body.to_bytes()))
+        let body = whole(request.into_body()).await;
+        Ok(Self(body.map_err(|error| body_fault(error.into(), usize::MAX))?))
     }
 }
 
@@ -54,6 +56,23 @@ impl<T: FromJson, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         JsonText::from_request(request, state).await?.read().map(Self)
     }
+}
+
+/// All of a body. Most come in one piece, which is taken as it is.
+pub(crate) async fn whole<B: Body<Data = Bytes>>(body: B) -> Result<Bytes, B::Error> {
+    let mut body = pin!(body);
+    let Some(first) = body.frame().await else {
+        return Ok(Bytes::new());
+    };
+    let first = first?.into_data().unwrap_or_default();
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let mut bytes = BytesMut::from(first);
+    while let Some(frame) = body.frame().await {
+        bytes.extend_from_slice(&frame?.into_data().unwrap_or_default());
+    }
+    Ok(bytes.freeze())
 }
 
 /// Why a body that may be `limit` bytes long was not read.
@@ -109,8 +128,13 @@ fn not_json(fault: &NotJson) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::convert::Infallible;
+
     use axum::http::HeaderValue;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
+    use super::*;
 
     #[test]
     fn json_is_asked_for_by_name_whatever_its_parameters() {
@@ -129,6 +153,21 @@ mod tests {
             assert!(!check(wrong), "{wrong:?}");
         }
         assert!(check_type(&HeaderMap::new()).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_in_however_many_pieces_it_comes() {
+        for pieces in [&[][..], &["a"], &["", "ab"], &["a", "", "bc", "d"]] {
+            let frames = pieces
+                .iter()
+                .map(|piece| Ok::<_, Infallible>(Frame::data(Bytes::from(*piece))));
+            let body = StreamBody::new(futures_util::stream::iter(frames));
+            assert_eq!(whole(body).await.unwrap(), pieces.concat());
+        }
+        let trailers = Frame::trailers(HeaderMap::new());
+        let frames = [Ok::<_, Infallible>(Frame::data(Bytes::from("a"))), Ok(trailers)];
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        assert_eq!(whole(body).await.unwrap(), "a");
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::{panic::AssertUnwindSafe, pin::pin, time::Instant};
 use axum::{
     body::{Body, HttpBody as _},
     extract::Request,
-    http::{HeaderMap, HeaderValue, StatusCode, header, response::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, response::Parts},
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
 use domain::traffic::{BodyDigest, RecordedBody, TrafficRecord};
 use futures_util::FutureExt as _;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::Limited;
 use uuid::Uuid;
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     around::{Inner, let_in},
-    input::body_fault,
+    input::{body_fault, whole},
     problem::Problem,
     service::App,
 };
@@ -31,6 +31,9 @@ use crate::{
 const UNRECORDED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json"];
 /// Static files, and whatever is under them.
 const STATIC: [&str; 2] = ["/docs", "/static"];
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
 
 /// Answers a request, and records it unless its path leaves no record; what cannot be recorded is not answered.
 pub(crate) async fn answer(app: &App, inner: impl Inner, mut request: Request, started: Instant) -> Response {
@@ -100,10 +103,8 @@ async fn handle(app: &App, inner: impl Inner, request: Request) -> (Bytes, Respo
 }
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let collected = Limited::new(body, limit).collect().await;
-    collected
-        .map(http_body_util::Collected::to_bytes)
-        .map_err(|error| body_fault(error, limit))
+    let body = whole(Limited::new(body, limit)).await;
+    body.map_err(|error| body_fault(error, limit))
 }
 
 /// An answer that is ready to go.
@@ -119,8 +120,8 @@ impl Reply {
         if let Some(BodyTold(digest)) = head.extensions.get().copied() {
             return Self::told(head, body, digest);
         }
-        let bytes = match body.collect().await {
-            Ok(collected) => collected.to_bytes(),
+        let bytes = match whole(body).await {
+            Ok(bytes) => bytes,
             Err(_) => {
                 head.status = StatusCode::INTERNAL_SERVER_ERROR;
                 head.headers.clear();
@@ -163,7 +164,7 @@ async fn keep(app: &App, record: TrafficRecord, reply: Reply, started: Instant) 
         return named(Problem::unrecorded().into_response(), id);
     }
     if let Some(version) = model_version {
-        set(&mut head.headers, "x-model-version", &version.to_string());
+        set(&mut head.headers, MODEL_VERSION, &version.to_string());
     }
     named(Response::from_parts(head, body), id)
 }
@@ -192,13 +193,13 @@ fn named(mut response: Response, id: Uuid) -> Response {
     let mut buffer = Uuid::encode_buffer();
     set(
         response.headers_mut(),
-        "x-request-id",
+        REQUEST_ID,
         id.hyphenated().encode_lower(&mut buffer),
     );
     response
 }
 
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }

@@ -1,16 +1,16 @@
 //! What a request's head tells its record.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
-    extract::{ConnectInfo, Request},
+    extract::Request,
     http::{HeaderMap, Method, header},
 };
 use chrono::{DateTime, Utc};
 use domain::traffic::{RecordedBody, TrafficRecord, id_at};
 use uuid::Uuid;
 
-use crate::key::without_keys;
+use crate::{key::without_keys, server::Peer};
 
 /// Request headers that a record keeps; never keys.
 const KEPT: [header::HeaderName; 6] = [
@@ -29,10 +29,7 @@ pub(super) fn new_id(at: DateTime<Utc>) -> Uuid {
 
 /// A record with what the head tells; the rest is filled in later.
 pub(super) fn draft(request: &Request, id: Uuid, at: DateTime<Utc>) -> TrafficRecord {
-    let client = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip().to_string());
+    let peer = request.extensions().get::<Peer>();
     TrafficRecord {
         id,
         at,
@@ -46,7 +43,7 @@ pub(super) fn draft(request: &Request, id: Uuid, at: DateTime<Utc>) -> TrafficRe
         duration_us: 0,
         model_version: None,
         key_id: None,
-        client,
+        client: peer.map(|peer| Arc::clone(&peer.text)),
         request_headers: headers(request.headers()),
         request_body: RecordedBody::default(),
         response_body: RecordedBody::default(),

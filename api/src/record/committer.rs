@@ -19,6 +19,7 @@ pub(super) async fn run(recorder: Arc<Recorder>, mut writer: TrafficWriter) {
     loop {
         let group = recorder.queue.next().await;
         keep(&recorder, &mut writer, group).await;
+        recorder.queue.done();
     }
 }
 

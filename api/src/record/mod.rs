@@ -21,6 +21,11 @@ mod redact;
 
 use std::sync::{Arc, OnceLock};
 
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    response::Response,
+};
 use domain::{ModelVersion, traffic::BodyDigest};
 use uuid::Uuid;
 
@@ -39,7 +44,20 @@ pub(crate) struct Ticket {
 
 /// The model that made a response, for its record.
 #[derive(Clone, Copy)]
-pub(crate) struct AnsweredBy(pub(crate) ModelVersion);
+struct AnsweredBy(ModelVersion);
+
+/// As many headers as an answer usually has.
+const HEADERS: usize = 12;
+
+/// A model's answer in JSON, with room for all the headers that it will have.
+pub(crate) fn answered(version: ModelVersion, json: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(json));
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.extensions_mut().insert(AnsweredBy(version));
+    response
+}
 
 /// Left on a response whose body the record does not keep, such as an export: it is let through as it comes.
 #[derive(Clone, Copy)]

@@ -21,7 +21,12 @@ use storage::{Database, spool::Spool};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::{accounts::Accounts, admission::Admission, committer, drain, queue::Queue};
+use super::{
+    accounts::Accounts,
+    admission::Admission,
+    committer, drain,
+    queue::{COMMITTERS, Queue},
+};
 
 /// Records traffic; one for the process.
 pub(crate) struct Recorder {
@@ -65,9 +70,10 @@ impl Recorder {
             most_requests: config.max_requests,
             is_away: AtomicBool::new(false),
         });
-        // One: two would share what waits, and a transaction costs Postgres nearly the same whatever is in it.
-        let work = committer::run(Arc::clone(&recorder), database.traffic_writer());
-        recorder.watch("committer", work, lifecycle);
+        for _ in 0..COMMITTERS {
+            let work = committer::run(Arc::clone(&recorder), database.traffic_writer());
+            recorder.watch("committer", work, lifecycle);
+        }
         let work = drain::run(Arc::clone(&recorder), database.clone());
         recorder.watch("drain", work, lifecycle);
         Ok(recorder)

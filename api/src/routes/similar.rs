@@ -1,10 +1,6 @@
 //! `GET /v1/diamonds/similar`: the most similar training samples.
 
-use axum::{
-    extract::State,
-    http::header,
-    response::{IntoResponse as _, Response},
-};
+use axum::{extract::State, response::Response};
 use domain::{Carat, Clarity, Color, Cut, DatasetVersion, Sample};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -12,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     input::{CARATS, Faults, FromQuery, Params, Place, Query, grade_text, quantity_value},
     problem::Problem,
-    record::AnsweredBy,
+    record::answered,
     service::App,
     serving::Served,
 };
@@ -135,11 +131,7 @@ pub(crate) async fn similar(
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
     let answer = answer(&served, &wanted)?;
-    let mut response = ([(header::CONTENT_TYPE, "application/json")], answer).into_response();
-    response
-        .extensions_mut()
-        .insert(AnsweredBy(served.champion.version));
-    Ok(response)
+    Ok(answered(served.champion.version, answer))
 }
 
 /// The answer's bytes; they follow from these alone.

@@ -145,7 +145,7 @@ impl From<TrafficRecord> for Record {
             duration_us: record.duration_us,
             model_version: record.model_version.map(Into::into),
             key_id: record.key_id,
-            client: record.client,
+            client: record.client.as_deref().map(str::to_owned),
             request_headers: Value::Object(headers),
             request_body: body(&record.request_body),
             response_body: body(&record.response_body),

@@ -10,12 +10,16 @@ mod connections;
 mod descriptors;
 mod stream;
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
-    Router,
     body::Body,
-    extract::ConnectInfo,
     http::{Request, Response},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -25,9 +29,9 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service as _;
 use tracing::{debug, warn};
 
+use crate::routes::Routes;
 pub(crate) use body::BodyFault;
 use body::TimedBody;
 use connections::{BusyBody, Connection, Connections, WhileBusy};
@@ -40,6 +44,24 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long an idle connection may take to say something when the server stops.
 const LAST_CHANCE: Duration = Duration::from_millis(500);
+
+/// Who is at the other end of a connection; left in the extensions of each of its requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// Its address.
+    pub(crate) address: IpAddr,
+    /// The same as a text, for records.
+    pub(crate) text: Arc<str>,
+}
+
+impl Peer {
+    fn at(socket: SocketAddr) -> Self {
+        Self {
+            address: socket.ip(),
+            text: socket.ip().to_string().into(),
+        }
+    }
+}
 
 /// What clients may do, at most.
 #[derive(Debug, Clone, Copy)]
@@ -56,17 +78,17 @@ pub(crate) struct Limits {
 
 /// What all connections share.
 struct Shared {
-    router: Router,
+    routes: Routes,
     limits: Limits,
     stop: CancellationToken,
 }
 
 /// Serves until `stop`, then finishes what is in hand.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: Limits, stop: CancellationToken) {
     let connections = Connections::new(limits.connections, stop.clone());
     let open = TaskTracker::new();
     let shared = Arc::new(Shared {
-        router,
+        routes,
         limits,
         stop: stop.clone(),
     });
@@ -94,11 +116,11 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, con
     // Answers are small and whole: there is nothing to wait for.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(ImpatientStream::new(stream, shared.limits.write_timeout));
-    let state = connection.state();
+    let (state, client) = (connection.state(), Peer::at(peer));
     let answering = Arc::clone(&shared);
     let service = service_fn(|request| {
-        let (shared, busy) = (Arc::clone(&answering), state.busy());
-        async move { Ok::<_, Infallible>(answer(&shared, request, peer, busy).await) }
+        let (shared, client, busy) = (Arc::clone(&answering), client.clone(), state.busy());
+        async move { Ok::<_, Infallible>(answer(&shared, request, client, busy).await) }
     });
     let mut http = pin!(
         http1::Builder::new()
@@ -139,16 +161,13 @@ async fn idle_for_long(state: &connections::State) {
 async fn answer(
     shared: &Shared,
     request: Request<Incoming>,
-    peer: SocketAddr,
+    peer: Peer,
     busy: WhileBusy,
 ) -> Response<BusyBody> {
     let (mut head, body) = request.into_parts();
     let body = TimedBody::new(body, shared.limits.body_timeout);
-    head.extensions.insert(ConnectInfo(peer));
+    head.extensions.insert(peer);
     let request = Request::from_parts(head, Body::new(body));
-    let response = match shared.router.clone().call(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    };
+    let response = shared.routes.answer(request).await;
     response.map(|body| busy.until_the_end_of(body))
 }

@@ -68,7 +68,7 @@ fn row(record: &TrafficRecord) -> [String; 17] {
         record.duration_us.to_string(),
         record.model_version.map_or(String::new(), |it| it.to_string()),
         record.key_id.map_or(String::new(), |it| it.to_string()),
-        record.client.clone().unwrap_or_default(),
+        record.client.as_deref().unwrap_or_default().to_owned(),
         request,
         request_encoding,
         request_sha256,

@@ -1,11 +1,6 @@
 //! `POST /v1/predictions/batch`: the prices of many diamonds, all by one model.
 
-use axum::{
-    Extension,
-    extract::State,
-    http::header,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Extension, extract::State, response::Response};
 use domain::PartialDiamond;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,7 +13,7 @@ use super::{
 use crate::{
     input::{Faults, Fields, FromJson, Json, JsonText, Params, Place, diamond},
     problem::Problem,
-    record::{AnsweredBy, Ticket},
+    record::{Ticket, answered},
     service::App,
     serving::Served,
 };
@@ -96,9 +91,7 @@ pub(crate) async fn predict_batch(
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
     let version = served.champion.version;
     let answer = app.pool.run(move || answer(id, &served, &body)).await??;
-    let mut response = ([(header::CONTENT_TYPE, "application/json")], answer).into_response();
-    response.extensions_mut().insert(AnsweredBy(version));
-    Ok(response)
+    Ok(answered(version, answer))
 }
 
 /// Reads, predicts and writes: all the work for the processor.

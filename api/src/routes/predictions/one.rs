@@ -1,11 +1,6 @@
 //! `POST /v1/predictions`: the price of a diamond.
 
-use axum::{
-    Extension,
-    extract::State,
-    http::header,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Extension, extract::State, response::Response};
 use domain::PartialDiamond;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +13,7 @@ use super::{
 use crate::{
     input::{Faults, FromQuery, JsonBody, Params, Place, Query},
     problem::Problem,
-    record::{AnsweredBy, Ticket},
+    record::{Ticket, answered},
     service::App,
     serving::Served,
 };
@@ -91,9 +86,7 @@ pub(crate) async fn predict(
         }
         false => answer(id, &served, &diamond, wanted)?,
     };
-    let mut response = ([(header::CONTENT_TYPE, "application/json")], answer).into_response();
-    response.extensions_mut().insert(AnsweredBy(version));
-    Ok(response)
+    Ok(answered(version, answer))
 }
 
 /// The answer's bytes; they follow from these alone.
