@@ -90,6 +90,7 @@ mod tests {
             .header("authorization", format!("Bearer {secret}"))
             .header("cookie", "session=1")
             .header("user-agent", format!("me {secret}"))
+            .extension(Peer::at(([192, 0, 2, 7], 4711).into()))
             .body(Body::empty())
             .unwrap();
         let at = DateTime::from_timestamp_millis(1_780_000_000_000).unwrap();
@@ -98,6 +99,7 @@ mod tests {
             (&*record.method, &*record.path, record.query.as_deref()),
             ("DELETE", "/v1/x/lap_op_REDACTED", Some("a=1&key=lap_op_REDACTED"))
         );
+        assert_eq!(record.client.as_deref(), Some("192.0.2.7"));
         assert_eq!(
             record.request_headers,
             [("user-agent".into(), "me lap_op_REDACTED".to_owned())]

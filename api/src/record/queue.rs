@@ -1,4 +1,6 @@
-//! Records on their way: whatever waits becomes the next group.
+//! Records that wait for their transaction. Whatever waits when a group can begin is that group; no timer.
+//!
+//! Bounded by who puts records in: each request in hand has one at the most.
 
 use std::{
     collections::VecDeque,

@@ -55,7 +55,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn at(socket: SocketAddr) -> Self {
+    /// Whoever has this end.
+    pub(crate) fn at(socket: SocketAddr) -> Self {
         Self {
             address: socket.ip(),
             text: socket.ip().to_string().into(),
