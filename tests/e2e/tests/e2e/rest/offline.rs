@@ -7,6 +7,12 @@ use testkit::{Proxy, World, in_world, until};
 use super::{DIAMOND, get, post, served};
 use crate::data::predict;
 
+/// Waits until the model that is served is on disk, which it is a moment after it serves.
+async fn model_is_kept(world: &World) -> Result<()> {
+    let reference = world.path("cache/champion.json");
+    until("the model on disk", async || Ok(reference.exists().then_some(()))).await
+}
+
 /// Waits until the hashes of keys are on disk.
 async fn keys_are_kept(world: &World) -> Result<()> {
     until("the keys on disk", async || {
@@ -44,6 +50,7 @@ async fn the_api_starts_and_serves_with_both_servers_away() -> Result<()> {
         let before: Value = predict(&system.url, &super::diamond()).await?.json().await?;
         let similar = "/v1/diamonds/similar?carat=1&cut=Ideal&color=H&clarity=SI2";
         let samples = get(&format!("{}{similar}", system.url)).await?;
+        model_is_kept(&world).await?;
         keys_are_kept(&world).await?;
         drop(system);
 
@@ -98,7 +105,9 @@ async fn the_api_starts_and_serves_with_both_servers_away() -> Result<()> {
 #[tokio::test]
 async fn a_kept_model_that_is_damaged_is_not_served() -> Result<()> {
     in_world(|world| async move {
-        drop(served(&world).await?);
+        let system = served(&world).await?;
+        model_is_kept(&world).await?;
+        drop(system);
         for entry in std::fs::read_dir(world.path("cache"))? {
             let path = entry?.path();
             if path.to_string_lossy().contains("artifact-") {
