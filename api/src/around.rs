@@ -28,8 +28,8 @@ use crate::{
 
 /// What answers requests within.
 pub(crate) trait Inner: Send {
-    /// Answers one.
-    fn answer(self, request: Request) -> impl Future<Output = Response> + Send;
+    /// Answers one. Its head is in a box, for it is handed on from one to the next.
+    fn answer(self, head: Box<Parts>, body: Body) -> impl Future<Output = Response> + Send;
 }
 
 /// A route of the router's.
@@ -39,8 +39,8 @@ impl<S> Inner for Routed<S>
 where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Send,
 {
-    async fn answer(self, request: Request) -> Response {
-        let Ok(response) = self.0.oneshot(request).await;
+    async fn answer(self, head: Box<Parts>, body: Body) -> Response {
+        let Ok(response) = self.0.oneshot(Request::from_parts(*head, body)).await;
         response
     }
 }
@@ -91,26 +91,29 @@ where
         // The one that is ready goes to work; its clone takes the next request.
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
-        let route = request
-            .extensions()
-            .get()
-            .cloned()
-            .map_or(Route::None, Route::Matched);
-        answer(self.app.clone(), route, Routed(inner), request)
+        let (head, body) = request.into_parts();
+        let route = head.extensions.get().cloned().map_or(Route::None, Route::Matched);
+        answer(self.app.clone(), route, Routed(inner), head, body)
     }
 }
 
 /// The answer to a request, once it has come by a route.
-pub(crate) fn answer(app: App, route: Route, inner: impl Inner + 'static, request: Request) -> Unstoppable {
+pub(crate) fn answer(
+    app: App,
+    route: Route,
+    inner: impl Inner + 'static,
+    head: Parts,
+    body: Body,
+) -> Unstoppable {
     let tasks = app.recorder.tasks();
-    Unstoppable::new(tasks, around(app, route, inner, request))
+    Unstoppable::new(tasks, around(app, route, inner, Box::new(head), body))
 }
 
-async fn around(app: App, route: Route, inner: impl Inner, request: Request) -> Response {
-    let measured = Measured::begin(route, &request);
-    let policy = headers::policy(request.uri().path());
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = record::answer(&app, inner, request, measured.started()).await;
+async fn around(app: App, route: Route, inner: impl Inner, head: Box<Parts>, body: Body) -> Response {
+    let measured = Measured::begin(route, &head.method);
+    let policy = headers::policy(head.uri.path());
+    let origin = head.headers.get(header::ORIGIN).cloned();
+    let mut response = record::answer(&app, inner, head, body, measured.started()).await;
     headers::add(response.headers_mut(), policy);
     cors::decorate(&app.origins, origin.as_ref(), response.headers_mut());
     measured.end(response.status());
@@ -118,7 +121,7 @@ async fn around(app: App, route: Route, inner: impl Inner, request: Request) -> 
 }
 
 /// Hands a request to its handler: unless a browser only asks, the caller may not call, or it takes too long.
-pub(crate) async fn let_in(app: &App, inner: impl Inner, head: Parts, body: Body) -> Response {
+pub(crate) async fn let_in(app: &App, inner: impl Inner, head: Box<Parts>, body: Body) -> Response {
     if let Some(permissions) = cors::preflight(&app.origins, &head) {
         return permissions;
     }
@@ -127,7 +130,7 @@ pub(crate) async fn let_in(app: &App, inner: impl Inner, head: Parts, body: Body
             Ok(rate) => rate,
             Err(refused) => return refused,
         };
-        let mut response = inner.answer(Request::from_parts(head, body)).await;
+        let mut response = inner.answer(head, body).await;
         rate.tell(response.headers_mut());
         response
     });

@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::MatchedPath,
     http::{Method, StatusCode},
 };
 use metrics::{Counter, Histogram};
@@ -56,10 +56,10 @@ pub(crate) struct Measured {
 
 impl Measured {
     /// Begins with a request.
-    pub(crate) fn begin(route: Route, request: &Request) -> Self {
+    pub(crate) fn begin(route: Route, method: &Method) -> Self {
         Self {
             started: Instant::now(),
-            method: known(request.method()),
+            method: known(method),
             route,
         }
     }

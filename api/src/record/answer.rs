@@ -4,8 +4,7 @@ use std::{panic::AssertUnwindSafe, pin::pin, time::Instant};
 
 use axum::{
     body::{Body, HttpBody as _},
-    extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, response::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request, response},
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
@@ -18,7 +17,7 @@ use super::{
     AnsweredBy, BodyTold, KeyUsed, Ticket,
     admission::Entry,
     capture::{draft, new_id},
-    redact::redacted,
+    redact::redact,
 };
 use crate::{
     around::{Inner, let_in},
@@ -36,38 +35,40 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
 
 /// Answers a request, and records it unless its path leaves no record; what cannot be recorded is not answered.
-pub(crate) async fn answer(app: &App, inner: impl Inner, mut request: Request, started: Instant) -> Response {
+pub(crate) async fn answer(
+    app: &App,
+    inner: impl Inner,
+    mut head: Box<request::Parts>,
+    body: Body,
+    started: Instant,
+) -> Response {
     let at = app.clock.now();
     let id = new_id(at);
-    if !is_recorded(request.uri().path()) {
-        let (head, body) = request.into_parts();
+    if !is_recorded(head.uri.path()) {
         return named(let_in(app, inner, head, body).await, id);
     }
     if app.recorder.is_closed() {
         return refusal(app, id);
     }
-    let record = draft(&request, id, at);
+    let mut record = Box::new(draft(&head, id, at));
     match app
         .recorder
         .admission
-        .enter(most_bytes(&request, app.body_limit_bytes))
+        .enter(most_bytes(&body, app.body_limit_bytes))
         .await
     {
         Entry::Admitted(_room) => {
             let key_used = KeyUsed::default();
-            request.extensions_mut().insert(Ticket {
+            head.extensions.insert(Ticket {
                 id,
                 key_used: key_used.clone(),
             });
-            let (request_body, response) = handle(app, inner, request).await;
+            let (request_body, response) = handle(app, inner, head, body).await;
             if is_event_stream(response.headers()) {
                 return named(response, id);
             }
-            let record = TrafficRecord {
-                key_id: key_used.get(),
-                request_body: RecordedBody::whole(request_body),
-                ..record
-            };
+            record.key_id = key_used.get();
+            record.request_body = RecordedBody::whole(request_body);
             keep(app, record, Reply::of(response).await, started).await
         }
         Entry::Overload(_turned_away) => {
@@ -82,14 +83,12 @@ pub(crate) async fn answer(app: &App, inner: impl Inner, mut request: Request, s
 }
 
 /// The most bytes that a request's body may turn out to have.
-fn most_bytes(request: &Request, limit: usize) -> u64 {
-    let hint = request.body().size_hint();
-    hint.upper().unwrap_or(u64::MAX).min(limit as u64)
+fn most_bytes(body: &Body, limit: usize) -> u64 {
+    body.size_hint().upper().unwrap_or(u64::MAX).min(limit as u64)
 }
 
 /// The request's body, and what the handler answers to it; also when either breaks.
-async fn handle(app: &App, inner: impl Inner, request: Request) -> (Bytes, Response) {
-    let (head, body) = request.into_parts();
+async fn handle(app: &App, inner: impl Inner, head: Box<request::Parts>, body: Body) -> (Bytes, Response) {
     let bytes = match collect(body, app.body_limit_bytes).await {
         Ok(bytes) => bytes,
         Err(problem) => return (Bytes::new(), problem.into_response()),
@@ -109,7 +108,7 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
 
 /// An answer that is ready to go.
 struct Reply {
-    head: Parts,
+    head: response::Parts,
     body: Body,
     recorded: RecordedBody,
 }
@@ -135,7 +134,7 @@ impl Reply {
         }
     }
 
-    fn told(head: Parts, body: Body, digest: BodyDigest) -> Self {
+    fn told(head: response::Parts, body: Body, digest: BodyDigest) -> Self {
         Self {
             head,
             body,
@@ -145,7 +144,7 @@ impl Reply {
 }
 
 /// Keeps the record, and only then hands the answer out.
-async fn keep(app: &App, record: TrafficRecord, reply: Reply, started: Instant) -> Response {
+async fn keep(app: &App, mut record: Box<TrafficRecord>, reply: Reply, started: Instant) -> Response {
     let Reply {
         mut head,
         body,
@@ -153,14 +152,12 @@ async fn keep(app: &App, record: TrafficRecord, reply: Reply, started: Instant) 
     } = reply;
     let id = record.id;
     let model_version = head.extensions.get::<AnsweredBy>().map(|by| by.0);
-    let record = TrafficRecord {
-        status: head.status.as_u16(),
-        duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        model_version,
-        response_body: recorded,
-        ..record
-    };
-    if app.recorder.keep(redacted(record)).await.is_err() {
+    record.status = head.status.as_u16();
+    record.duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    record.model_version = model_version;
+    record.response_body = recorded;
+    redact(&mut record);
+    if app.recorder.keep(record).await.is_err() {
         return named(Problem::unrecorded().into_response(), id);
     }
     if let Some(version) = model_version {

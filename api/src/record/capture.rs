@@ -2,10 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use axum::{
-    extract::Request,
-    http::{HeaderMap, Method, header},
-};
+use axum::http::{HeaderMap, Method, header, request::Parts};
 use chrono::{DateTime, Utc};
 use domain::traffic::{RecordedBody, TrafficRecord, id_at};
 use uuid::Uuid;
@@ -28,23 +25,20 @@ pub(super) fn new_id(at: DateTime<Utc>) -> Uuid {
 }
 
 /// A record with what the head tells; the rest is filled in later.
-pub(super) fn draft(request: &Request, id: Uuid, at: DateTime<Utc>) -> TrafficRecord {
-    let peer = request.extensions().get::<Peer>();
+pub(super) fn draft(head: &Parts, id: Uuid, at: DateTime<Utc>) -> TrafficRecord {
+    let peer = head.extensions.get::<Peer>();
     TrafficRecord {
         id,
         at,
-        method: method(request.method()),
-        path: without_keys(request.uri().path()).into_owned(),
-        query: request
-            .uri()
-            .query()
-            .map(|query| without_keys(query).into_owned()),
+        method: method(&head.method),
+        path: without_keys(head.uri.path()).into_owned(),
+        query: head.uri.query().map(|query| without_keys(query).into_owned()),
         status: 0,
         duration_us: 0,
         model_version: None,
         key_id: None,
         client: peer.map(|peer| Arc::clone(&peer.text)),
-        request_headers: headers(request.headers()),
+        request_headers: headers(&head.headers),
         request_body: RecordedBody::default(),
         response_body: RecordedBody::default(),
     }
@@ -77,7 +71,7 @@ fn name_of(name: &header::HeaderName) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
+    use axum::http::Request;
 
     use super::*;
 
@@ -91,10 +85,11 @@ mod tests {
             .header("cookie", "session=1")
             .header("user-agent", format!("me {secret}"))
             .extension(Peer::at(([192, 0, 2, 7], 4711).into()))
-            .body(Body::empty())
+            .body(())
             .unwrap();
+        let (head, ()) = request.into_parts();
         let at = DateTime::from_timestamp_millis(1_780_000_000_000).unwrap();
-        let record = draft(&request, new_id(at), at);
+        let record = draft(&head, new_id(at), at);
         assert_eq!(
             (&*record.method, &*record.path, record.query.as_deref()),
             ("DELETE", "/v1/x/lap_op_REDACTED", Some("a=1&key=lap_op_REDACTED"))

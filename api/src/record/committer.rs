@@ -1,12 +1,13 @@
-//! A committer: takes what waits, makes it durable, lets the answers go; again.
+//! The committer: takes what waits, makes it durable, lets the answers go; again.
+//!
+//! It has a thread of its own, and a connection that is heard on that thread alone: what Postgres says would
+//! otherwise wait its turn among the requests at work, while all that have been answered wait for it.
 
-use std::sync::Arc;
+use std::{io, sync::Arc, thread};
 
 use domain::traffic::TrafficRecord;
-use storage::{
-    spool::{Spool, SpoolError},
-    traffic::TrafficWriter,
-};
+use storage::{spool::SpoolError, traffic::TrafficWriter};
+use tokio::{runtime, sync::oneshot};
 use tracing::error;
 
 use super::{
@@ -15,28 +16,40 @@ use super::{
     recorder::Recorder,
 };
 
-pub(super) async fn run(recorder: Arc<Recorder>, mut writer: TrafficWriter) {
+/// Begins; what comes back ends when the committer does, which it should not.
+pub(super) fn start(recorder: Arc<Recorder>, writer: TrafficWriter) -> io::Result<oneshot::Receiver<()>> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let (alive, ended) = oneshot::channel();
+    thread::Builder::new()
+        .name("committer".to_owned())
+        .spawn(move || {
+            let _alive = alive;
+            runtime.block_on(run(&recorder, writer));
+        })?;
+    Ok(ended)
+}
+
+async fn run(recorder: &Recorder, mut writer: TrafficWriter) {
     loop {
         let group = recorder.queue.next().await;
-        keep(&recorder, &mut writer, group).await;
-        recorder.queue.done();
+        keep(recorder, &mut writer, group).await;
     }
 }
 
 /// In Postgres, or else in the spool, or else those who wait are told.
 async fn keep(recorder: &Recorder, writer: &mut TrafficWriter, group: Vec<Waiting>) {
     if recorder.is_away() {
-        return spool(recorder, group).await;
+        return spool(recorder, group);
     }
     match commit(recorder, writer, &group).await {
         Ok(refused) if refused.is_empty() => {
             recorder.accounts.committed(group.len() as u64);
             release(group);
         }
-        Ok(refused) => keep_apart(recorder, group, &refused).await,
+        Ok(refused) => keep_apart(recorder, group, &refused),
         Err(Away(why)) => {
             recorder.away(&why);
-            spool(recorder, group).await;
+            spool(recorder, group);
         }
     }
 }
@@ -47,7 +60,7 @@ async fn commit(
     writer: &mut TrafficWriter,
     group: &[Waiting],
 ) -> Result<Vec<(usize, String)>, Away> {
-    let records: Vec<_> = group.iter().map(|waiting| &waiting.record).collect();
+    let records: Vec<_> = group.iter().map(|waiting| &*waiting.record).collect();
     let refused = group::write(writer, &records, recorder.commit_timeout).await?;
     let place = |record: &TrafficRecord| group.iter().position(|it| it.record.id == record.id);
     Ok(refused
@@ -57,63 +70,52 @@ async fn commit(
 }
 
 /// Lets the committed go, and keeps each of the others in a file of its own.
-async fn keep_apart(recorder: &Recorder, group: Vec<Waiting>, refused: &[(usize, String)]) {
+fn keep_apart(recorder: &Recorder, group: Vec<Waiting>, refused: &[(usize, String)]) {
     let mut committed = Vec::new();
     for (place, waiting) in group.into_iter().enumerate() {
         match refused.iter().find(|(of, _)| *of == place) {
             None => committed.push(waiting),
-            Some((_, why)) => keep_aside(recorder, waiting, why).await,
+            Some((_, why)) => keep_aside(recorder, waiting, why),
         }
     }
     recorder.accounts.committed(committed.len() as u64);
     release(committed);
 }
 
-async fn keep_aside(recorder: &Recorder, waiting: Waiting, why: &str) {
-    let kept = on_disk(recorder, vec![waiting], |spool, records| {
-        spool.keep_refused(records[0])
-    })
-    .await;
-    if let Some((path, group)) = kept {
-        for waiting in &group {
-            recorder.set_aside(waiting.record.id, why, &path);
-        }
+fn keep_aside(recorder: &Recorder, waiting: Waiting, why: &str) {
+    let kept = recorder.spool.keep_refused(&waiting.record);
+    if let Some(path) = on_disk(recorder, 1, kept) {
+        recorder.set_aside(waiting.record.id, why, &path);
         recorder.accounts.spooled(1);
+        release(vec![waiting]);
+    }
+}
+
+fn spool(recorder: &Recorder, group: Vec<Waiting>) {
+    let records: Vec<_> = group.iter().map(|waiting| &*waiting.record).collect();
+    let spooled = recorder.spool.append(&records);
+    let requests = group.len() as u64;
+    if on_disk(recorder, requests, spooled).is_some() {
+        recorder.accounts.spooled(requests);
         release(group);
     }
 }
 
-async fn spool(recorder: &Recorder, group: Vec<Waiting>) {
-    if let Some(((), group)) = on_disk(recorder, group, |spool, records| spool.append(records)).await {
-        recorder.accounts.spooled(group.len() as u64);
-        release(group);
+/// What was written to the spool. When that failed nobody's record is kept, and all are told by the closing of their
+/// channels.
+fn on_disk<T>(recorder: &Recorder, requests: u64, written: Result<T, SpoolError>) -> Option<T> {
+    match written {
+        Ok(done) => Some(done),
+        Err(error) => {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            error!(
+                requests,
+                error, "the spool takes no records; requests are refused"
+            );
+            recorder.refuse(requests);
+            None
+        }
     }
-}
-
-/// Writes to the spool, off the async threads. When that fails nobody's record is kept, and all are told by the
-/// closing of their channels.
-async fn on_disk<T: Send + 'static>(
-    recorder: &Recorder,
-    group: Vec<Waiting>,
-    write: impl FnOnce(&Spool, &[&TrafficRecord]) -> Result<T, SpoolError> + Send + 'static,
-) -> Option<(T, Vec<Waiting>)> {
-    let (spool, requests) = (Arc::clone(&recorder.spool), group.len() as u64);
-    let written = tokio::task::spawn_blocking(move || {
-        let records: Vec<_> = group.iter().map(|waiting| &waiting.record).collect();
-        write(&spool, &records).map(|done| (done, group))
-    });
-    let why = match written.await {
-        Ok(Ok(done)) => return Some(done),
-        Ok(Err(error)) => format!("{:#}", anyhow::Error::new(error)),
-        Err(error) => error.to_string(),
-    };
-    error!(
-        requests,
-        error = why,
-        "the spool takes no records; requests are refused"
-    );
-    recorder.refuse(requests);
-    None
 }
 
 fn release(group: Vec<Waiting>) {

@@ -1,6 +1,7 @@
 //! The recorder: takes a record, and comes back when it is durable.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,12 +22,7 @@ use storage::{Database, spool::Spool};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::{
-    accounts::Accounts,
-    admission::Admission,
-    committer, drain,
-    queue::{COMMITTERS, Queue},
-};
+use super::{accounts::Accounts, admission::Admission, committer, drain, queue::Queue};
 
 /// Records traffic; one for the process.
 pub(crate) struct Recorder {
@@ -70,23 +66,23 @@ impl Recorder {
             most_requests: config.max_requests,
             is_away: AtomicBool::new(false),
         });
-        for _ in 0..COMMITTERS {
-            let work = committer::run(Arc::clone(&recorder), database.traffic_writer());
-            recorder.watch("committer", work, lifecycle);
-        }
-        let work = drain::run(Arc::clone(&recorder), database.clone());
-        recorder.watch("drain", work, lifecycle);
+        let committing = committer::start(Arc::clone(&recorder), database.traffic_writer())
+            .context("no thread for the committer")?;
+        recorder.watch("committer", committing, lifecycle);
+        let draining = drain::run(Arc::clone(&recorder), database.clone());
+        recorder.watch("drain", tokio::spawn(draining), lifecycle);
         Ok(recorder)
     }
 
-    /// Runs for as long as the process, beyond the request to stop: requests in hand still want their records.
-    fn watch(
+    /// What runs for as long as the process, beyond the request to stop, for requests in hand still want their
+    /// records: its end is the process'.
+    fn watch<T: fmt::Debug>(
         &self,
         name: &'static str,
-        work: impl Future<Output = ()> + Send + 'static,
+        running: impl Future<Output = T> + Send + 'static,
         lifecycle: &Lifecycle,
     ) {
-        let (running, stop) = (tokio::spawn(work), lifecycle.soft_stop());
+        let stop = lifecycle.soft_stop();
         lifecycle.spawn(name, async move {
             tokio::select! {
                 ended = running => anyhow::bail!("it ended: {ended:?}"),
@@ -101,7 +97,7 @@ impl Recorder {
     }
 
     /// Keeps a record; comes back when it is on disk, in Postgres or in the spool.
-    pub(super) async fn keep(&self, record: TrafficRecord) -> Result<(), Unrecorded> {
+    pub(super) async fn keep(&self, record: Box<TrafficRecord>) -> Result<(), Unrecorded> {
         self.queue.push(record).await.map_err(|_| Unrecorded)
     }
 

@@ -14,14 +14,18 @@ mod runs;
 pub(crate) mod similar;
 mod traffic;
 
+use std::convert::Infallible;
+
 use axum::{
     Router,
+    body::Body,
     extract::Request,
     handler::Handler as _,
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, request::Parts},
     response::{Redirect, Response},
     routing::get,
 };
+use futures_util::future::Either;
 use tower::Service as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
@@ -48,16 +52,18 @@ impl Routes {
     }
 
     /// Answers a request. A price goes past the router, which would take as long as its request takes to be read.
-    pub(crate) async fn answer(&self, request: Request) -> Response {
-        let answered = if request.method() == Method::POST && request.uri().path() == PRICE {
+    pub(crate) fn answer(
+        &self,
+        head: Parts,
+        body: Body,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+        if head.method == Method::POST && head.uri.path() == PRICE {
             let (app, price) = (self.app.clone(), Price(self.app.clone()));
-            around::answer(app, Route::Direct(PRICE), price, request).await
+            Either::Left(around::answer(app, Route::Direct(PRICE), price, head, body))
         } else {
-            self.router.clone().call(request).await
-        };
-        match answered {
-            Ok(response) => response,
-            Err(never) => match never {},
+            Either::Right(Box::pin(
+                self.router.clone().call(Request::from_parts(head, body)),
+            ))
         }
     }
 }
@@ -69,8 +75,8 @@ const PRICE: &str = "/v1/predictions";
 struct Price(App);
 
 impl Inner for Price {
-    fn answer(self, request: Request) -> impl Future<Output = Response> + Send {
-        predictions::one::predict.call(request, self.0)
+    fn answer(self, head: Box<Parts>, body: Body) -> impl Future<Output = Response> + Send {
+        predictions::one::predict.call(Request::from_parts(*head, body), self.0)
     }
 }
 

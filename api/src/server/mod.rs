@@ -34,7 +34,7 @@ use tracing::{debug, warn};
 use crate::routes::Routes;
 pub(crate) use body::BodyFault;
 use body::TimedBody;
-use connections::{BusyBody, Connection, Connections, WhileBusy};
+use connections::{Connection, Connections};
 pub(crate) use descriptors::allow_connections;
 use stream::ImpatientStream;
 
@@ -84,6 +84,19 @@ struct Shared {
     stop: CancellationToken,
 }
 
+impl Shared {
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
+        let (mut head, body) = request.into_parts();
+        head.extensions.insert(peer);
+        let body = TimedBody::new(body, self.limits.body_timeout);
+        self.routes.answer(head, Body::new(body))
+    }
+}
+
 /// Serves until `stop`, then finishes what is in hand.
 pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: Limits, stop: CancellationToken) {
     let connections = Connections::new(limits.connections, stop.clone());
@@ -118,10 +131,13 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, con
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(ImpatientStream::new(stream, shared.limits.write_timeout));
     let (state, client) = (connection.state(), Peer::at(peer));
-    let answering = Arc::clone(&shared);
     let service = service_fn(|request| {
-        let (shared, client, busy) = (Arc::clone(&answering), client.clone(), state.busy());
-        async move { Ok::<_, Infallible>(answer(&shared, request, client, busy).await) }
+        let (answer, busy) = (shared.answer(request, client.clone()), state.busy());
+        async move {
+            answer
+                .await
+                .map(|response| response.map(|body| busy.until_the_end_of(body)))
+        }
     });
     let mut http = pin!(
         http1::Builder::new()
@@ -157,18 +173,4 @@ async fn idle_for_long(state: &connections::State) {
             return;
         }
     }
-}
-
-async fn answer(
-    shared: &Shared,
-    request: Request<Incoming>,
-    peer: Peer,
-    busy: WhileBusy,
-) -> Response<BusyBody> {
-    let (mut head, body) = request.into_parts();
-    let body = TimedBody::new(body, shared.limits.body_timeout);
-    head.extensions.insert(peer);
-    let request = Request::from_parts(head, Body::new(body));
-    let response = shared.routes.answer(request).await;
-    response.map(|body| busy.until_the_end_of(body))
 }

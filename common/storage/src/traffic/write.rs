@@ -6,7 +6,7 @@
 use domain::traffic::TrafficRecord;
 use sea_orm::{
     DbErr, RuntimeErr,
-    sqlx::{self, AssertSqlSafe, Executor as _, PgConnection, PgPool},
+    sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool},
 };
 
 use super::row::Row;
@@ -86,8 +86,8 @@ impl TrafficWriter {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        // Not the pool's any more: others may use up the pool, and records are written all the same.
-        let mut connection = self.pool.acquire().await?.detach();
+        // Not the pool's: others may use that up, and records are written all the same.
+        let mut connection = PgConnection::connect_with(&self.pool.connect_options()).await?;
         connection.execute(DURABLY).await?;
         Ok(connection)
     }
