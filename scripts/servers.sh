@@ -170,9 +170,13 @@ drop_stale_pid_file() {
 launch_postgres() {
   drop_stale_pid_file
   # Files of the write-ahead log are kept for reuse: making one anew, of 16 MB, under load holds up every commit.
+  # Pages go to the disk soon and a few at a time: the system would keep those of half a minute and write them all at
+  # once, and every commit would wait for that (docs/traffic.md).
   setsid "${AS_POSTGRES[@]}" "$PG_BIN/postgres" -D "$PG_DATA" -p "$LAPIDARY_POSTGRES_PORT" \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 \
-    -c fsync=on -c full_page_writes=on -c min_wal_size=1GB -c max_wal_size=2GB </dev/null >>"$LOG/postgres.log" 2>&1 9>&- &
+    -c fsync=on -c full_page_writes=on -c min_wal_size=1GB -c max_wal_size=2GB \
+    -c shared_buffers=64MB -c backend_flush_after=2MB -c bgwriter_flush_after=2MB \
+    -c bgwriter_delay=20ms -c bgwriter_lru_maxpages=1000 -c bgwriter_lru_multiplier=4 </dev/null >>"$LOG/postgres.log" 2>&1 9>&- &
   POSTGRES_LAUNCHED=$!
 }
 

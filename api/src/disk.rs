@@ -1,4 +1,7 @@
-//! Files that are whole or not there: written aside, synced, renamed, and the folder synced.
+//! Files that are whole or not there, as far as a process can see: written aside, then renamed.
+//!
+//! They are not synced: that would hold up the records' commits, on the same disk, at every swap of a model. After a
+//! loss of power one of them may be torn, so whoever reads them has to notice.
 
 use std::{
     fs::{self, File},
@@ -21,9 +24,7 @@ pub(crate) fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result
     aside.push(".part");
     let mut file = File::create(&aside)?;
     fill(&mut file)?;
-    file.sync_all()?;
-    fs::rename(&aside, path)?;
-    File::open(folder)?.sync_all()
+    fs::rename(&aside, path)
 }
 
 /// Writes JSON in one step.

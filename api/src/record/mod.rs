@@ -1,8 +1,8 @@
 //! Answered means recorded: the outermost step holds a response back until its record is durable.
 //!
 //! ```text
-//! answer: admission, body, handler, record ─> queue ─> committers ─┬─> Postgres, a group a transaction
-//!                                                                  └─> spool, while Postgres is away ─> drain
+//! answer: admission, body, handler, record ─> queue ─> committer ─┬─> Postgres, a group a transaction
+//!                                                                 └─> spool, while Postgres is away ─> drain
 //! ```
 //!
 //! Outside of it, by name: event streams, `/healthz`, `/readyz`, `/metrics`, the files of `/docs`, what the HTTP

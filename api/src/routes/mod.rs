@@ -20,9 +20,8 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    handler::Handler as _,
     http::{Method, StatusCode, request::Parts},
-    response::{Redirect, Response},
+    response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
 use futures_util::future::Either;
@@ -75,8 +74,8 @@ const PRICE: &str = "/v1/predictions";
 struct Price(App);
 
 impl Inner for Price {
-    fn answer(self, head: Box<Parts>, body: Body) -> impl Future<Output = Response> + Send {
-        predictions::one::predict.call(Request::from_parts(*head, body), self.0)
+    async fn answer(self, head: Box<Parts>, body: Body) -> Response {
+        predictions::one::direct(self.0, head, body).await.into_response()
     }
 }
 

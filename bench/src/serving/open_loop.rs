@@ -28,6 +28,8 @@ use super::BODY;
 const CONNECTIONS: usize = 128;
 /// One in so many is explained, another a batch of ten.
 const SPECIAL: u64 = 200;
+/// More than most answers have.
+const ANSWER_BYTES: usize = 4096;
 /// How long the last answers may take.
 const LAST: Duration = Duration::from_secs(30);
 
@@ -184,22 +186,23 @@ async fn take_from(connection: usize, shared: Arc<Shared>) -> Result<()> {
         stream.set_nodelay(true)?;
         let mut opened = Some(stream.try_clone()?);
         let mut from = net::TcpStream::from_std(stream)?;
+        let mut bytes = Vec::new();
         loop {
             let opened = opened.take();
             shared.idle.send(Idle { connection, opened })?;
-            let answer = answer(&mut from).await;
+            let answered = answer(&mut from, &mut bytes).await;
             let planned = Duration::from_nanos(shared.planned[connection].load(Ordering::Acquire));
             let took = shared.start.elapsed().saturating_sub(planned);
             let mut seen = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.times_ms.push(took.as_secs_f64() * 1000.0);
-            match answer {
-                Ok(answer) if answer.starts_with("HTTP/1.1 200") => {}
-                failed => {
-                    seen.failures += 1;
-                    seen.example = Some(failed.unwrap_or_else(|error| format!("{error:#}")));
-                    break;
-                }
-            }
+            let failure = match answered {
+                Ok(()) if is_success(&bytes) => continue,
+                Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+                Err(error) => format!("{error:#}"),
+            };
+            seen.failures += 1;
+            seen.example = Some(failure);
+            break;
         }
     }
 }
@@ -215,7 +218,9 @@ async fn requests(address: SocketAddr) -> Result<[Vec<u8>; 3]> {
     for request in &mut special {
         let mut connection = net::TcpStream::connect(address).await?;
         connection.write_all(request).await?;
-        if !answer(&mut connection).await?.starts_with("HTTP/1.1 200") {
+        let mut bytes = Vec::new();
+        answer(&mut connection, &mut bytes).await?;
+        if !is_success(&bytes) {
             *request = usual.clone();
         }
     }
@@ -231,17 +236,20 @@ fn request(path: &str, body: &str) -> Vec<u8> {
     [head.as_bytes(), body.as_bytes()].concat()
 }
 
-/// One answer, to its last byte.
-async fn answer(connection: &mut net::TcpStream) -> Result<String> {
-    let (mut answer, mut buffer) = (Vec::new(), [0; 16384]);
+/// Takes one answer, to its last byte, in the place of what `bytes` held.
+async fn answer(connection: &mut net::TcpStream, bytes: &mut Vec<u8>) -> Result<()> {
+    bytes.clear();
+    bytes.reserve(ANSWER_BYTES);
     loop {
-        let read = connection.read(&mut buffer).await?;
-        ensure!(read > 0, "the connection was closed");
-        answer.extend_from_slice(&buffer[..read]);
-        if whole_length(&answer).is_some_and(|length| answer.len() >= length) {
-            return Ok(String::from_utf8_lossy(&answer).into_owned());
+        ensure!(connection.read_buf(bytes).await? > 0, "the connection was closed");
+        if whole_length(bytes).is_some_and(|length| bytes.len() >= length) {
+            return Ok(());
         }
     }
+}
+
+fn is_success(answer: &[u8]) -> bool {
+    answer.starts_with(b"HTTP/1.1 200")
 }
 
 /// How long head and body are together, once the head is there.

@@ -1,6 +1,12 @@
 //! `POST /v1/predictions`: the price of a diamond.
 
-use axum::{Extension, extract::State, response::Response};
+use axum::{
+    Extension,
+    body::Body,
+    extract::{FromRequest as _, FromRequestParts as _, Request, State},
+    http::request::Parts,
+    response::Response,
+};
 use domain::PartialDiamond;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -87,6 +93,15 @@ pub(crate) async fn predict(
         false => answer(id, &served, &diamond, wanted)?,
     };
     Ok(answered(version, answer))
+}
+
+/// [`predict`] with what it takes from a request, as the router would hand it over.
+pub(crate) async fn direct(app: App, mut head: Box<Parts>, body: Body) -> Result<Response, Problem> {
+    let wanted = Params::from_request_parts(&mut head, &app).await?;
+    let ticket = Extension::from_request_parts(&mut head, &app).await;
+    let ticket = ticket.map_err(|_| Problem::broken())?;
+    let diamond = JsonBody::from_request(Request::from_parts(*head, body), &app).await?;
+    predict(State(app), wanted, ticket, diamond).await
 }
 
 /// The answer's bytes; they follow from these alone.
