@@ -33,6 +33,8 @@ serving() {
   cargo build --release --locked --workspace --bins
   cargo build --release --locked --workspace --example echo
   with_peers bench/peers/serving.txt
+  # What was built and installed is on the disk before commits are measured there.
+  sync
   CARGO_MANIFEST_DIR=$ROOT/bench "$RELEASE/bench" serving --python "$VENV/bin/python" "$@" | tee bench/results/serving.md
 }
 

@@ -21,7 +21,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{neighbours::Neighbours, service::App};
+use crate::{neighbours::Neighbours, service::App, work::aside};
 pub(crate) use gather::{export, index_of};
 use kept::Kept;
 use loading::Loading;
@@ -169,7 +169,7 @@ impl Serving {
         };
         self.swap(champion, artifact, neighbours);
         let serving = Arc::clone(self);
-        let kept = spawn_blocking(move || serving.kept.keep(champion, &bytes)).await?;
+        let kept = aside(move || serving.kept.keep(champion, &bytes)).await?;
         if let Err(error) = kept {
             warn!(%error, "the model cannot be kept on disk; without servers the API would start with the one before");
         }
