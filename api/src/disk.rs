@@ -40,3 +40,37 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_whole_stays_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made/file");
+        write(&path, b"before").unwrap();
+        let filled = write_with(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("on purpose"))
+        });
+        assert!(filled.is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"before");
+    }
+
+    #[test]
+    fn what_a_loss_of_power_leaves_of_json_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.json");
+        assert_eq!(read_json::<Vec<u32>>(&path).unwrap(), None);
+        write_json(&path, &[1, 23]).unwrap();
+        assert_eq!(read_json(&path).unwrap(), Some(vec![1, 23]));
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(read_json::<Vec<u32>>(&path).is_err(), "{length} bytes of it");
+        }
+        fs::write(&path, vec![0; whole.len()]).unwrap();
+        assert!(read_json::<Vec<u32>>(&path).is_err());
+    }
+}

@@ -13,9 +13,8 @@ use crate::problem::Problem;
 /// Pieces of work that may wait for each that is at it.
 const WAITING: usize = 64;
 
-/// Between the least, 0, and what threads have, about 50: on a busy machine such a thread still gets a fiftieth of a
-/// processor, in pieces so far apart that nobody waits for more than one.
-const ASIDE: u8 = 1;
+/// Between the least, 0, and what threads have, about 50: on a busy machine such a thread still gets a tenth of a processor.
+const ASIDE: u8 = 25;
 
 /// A bounded pool; cheap to clone.
 #[derive(Clone)]

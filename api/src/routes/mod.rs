@@ -60,6 +60,7 @@ impl Routes {
             let (app, price) = (self.app.clone(), Price(self.app.clone()));
             Either::Left(around::answer(app, Route::Direct(PRICE), price, head, body))
         } else {
+            // The router's future is large, and the price's would take as much room as it.
             Either::Right(Box::pin(
                 self.router.clone().call(Request::from_parts(head, body)),
             ))
