@@ -20,3 +20,22 @@ pub(crate) async fn within(longest: Duration, work: impl Future<Output = Respons
         Err(_) => Problem::overloaded("this took too long, and was given up").into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_given_up_and_what_is_done_is_answered() {
+        assert_eq!(
+            within(Duration::ZERO, pending()).await.status(),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+        let done = within(Duration::ZERO, ready(StatusCode::IM_A_TEAPOT.into_response()));
+        assert_eq!(done.await.status(), StatusCode::IM_A_TEAPOT);
+    }
+}
