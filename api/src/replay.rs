@@ -59,7 +59,7 @@ async fn loaded(
     let reference = database.model_ref(version).await?;
     let reference = reference.with_context(|| format!("there is no model version {version}"))?;
     let bytes = store.artifact(reference.artifact).await?;
-    let artifact = Artifact::load(&bytes).context("the artifact is not usable")?;
+    let artifact = Artifact::load(bytes).context("the artifact is not usable")?;
     Ok((reference, artifact))
 }
 

@@ -1,9 +1,15 @@
 //! Work for the processor, off the threads that answer requests: what answers wait for, so much at a time and so much
 //! waiting; and what may take its time, on a thread that gives way to all others.
 
-use std::{sync::Arc, thread};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
+use model::pauses;
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::warn;
@@ -15,6 +21,10 @@ const WAITING: usize = 64;
 
 /// Between the least, 0, and what threads have, about 50: on a busy machine such a thread still gets a tenth of a processor.
 const ASIDE: u8 = 25;
+/// How long such a thread works before it rests, about.
+const STRETCH: Duration = Duration::from_micros(100);
+/// How long it then rests: so long that a swap is still a matter of a tenth of a second.
+const REST: Duration = Duration::from_micros(200);
 
 /// A bounded pool; cheap to clone.
 #[derive(Clone)]
@@ -56,15 +66,30 @@ impl Pool {
     }
 }
 
-/// Does work that answers need not wait for, on a thread of its own that runs when the others leave it time.
+/// Does work that answers need not wait for, on a thread of its own that runs when the others leave it time, and rests
+/// between the pieces of its work.
 pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
     let (done, result) = oneshot::channel();
     thread::Builder::new().name("aside".to_owned()).spawn(move || {
         give_way();
+        pauses::on_this_thread(rest);
         // Nobody waits only when the process ends.
         let _ = done.send(work());
     })?;
     result.await.context("the work broke down")
+}
+
+/// Rests once so much was done since the last time. Priority alone does not help Postgres, which runs in a control group
+/// or session of its own: between these the kernel shares out time whatever the priority of the threads within, and a
+/// group that has a processor keeps it for milliseconds, unless its thread sleeps.
+fn rest() {
+    thread_local! {
+        static SINCE: Cell<Instant> = Cell::new(Instant::now());
+    }
+    if SINCE.get().elapsed() >= STRETCH {
+        thread::sleep(REST);
+        SINCE.set(Instant::now());
+    }
 }
 
 /// It is a courtesy: where it is not possible, the work is done all the same.
@@ -93,6 +118,35 @@ mod tests {
         let (before, aside) = (niceness(), aside(niceness).await.unwrap());
         assert!(aside > before, "{aside} is not nicer than {before}");
         assert_eq!(niceness(), before);
+    }
+
+    /// How often this thread has given a processor up by itself.
+    fn rests() -> u64 {
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse().unwrap()
+    }
+
+    fn spin(time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time {}
+    }
+
+    #[tokio::test]
+    async fn what_is_done_aside_rests_between_its_pieces() {
+        let rested = aside(|| {
+            // What is done before the first pause is not known of.
+            pauses::pause();
+            let before = rests();
+            for _ in 0..10 {
+                spin(STRETCH);
+                pauses::pause();
+            }
+            rests() - before
+        });
+        assert!(rested.await.unwrap() >= 10);
     }
 
     #[tokio::test]

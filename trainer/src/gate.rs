@@ -70,9 +70,9 @@ async fn stored(trainer: &Trainer, artifact: Sha256) -> Result<Stored, StorageEr
         Err(error) if error.is_unavailable() => return Err(error),
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let loaded = tokio::task::spawn_blocking(move || Artifact::load(&bytes)).await;
+    let loaded = tokio::task::spawn_blocking(move || Artifact::load(bytes)).await;
     Ok(match loaded {
-        Ok(Ok(artifact)) => Ok(artifact.into_predictor()),
+        Ok(Ok(artifact)) => Ok(artifact.into_parts().0),
         Ok(Err(error)) => Err(error.to_string()),
         Err(panic) => Err(format!("loading it broke down: {panic}")),
     })

@@ -59,9 +59,9 @@ impl Kept {
         let Some(reference) = disk::read_json::<Reference>(&self.folder.join(REFERENCE))? else {
             return Ok(None);
         };
-        let artifact = fs::read(self.artifact(reference.artifact))?;
-        check(reference.artifact, Sha256::of(&artifact))?;
-        let artifact = Artifact::load(&artifact).context("the kept artifact is not usable")?;
+        let json = fs::read(self.artifact(reference.artifact))?;
+        check(reference.artifact, Sha256::of(&json))?;
+        let artifact = Artifact::load(json).context("the kept artifact is not usable")?;
         let samples = self.checked_samples(reference.samples.sha256)?;
         let neighbours = gather::index(samples)?;
         *self.samples.lock().unwrap_or_else(PoisonError::into_inner) = Some(reference.samples);
@@ -95,12 +95,12 @@ impl Kept {
     }
 
     /// Keeps a champion whose samples are in place.
-    pub(super) fn keep(&self, champion: ChampionRef, artifact: &[u8]) -> io::Result<()> {
+    pub(super) fn keep(&self, champion: ChampionRef, json: &[u8]) -> io::Result<()> {
         let samples = *self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         let samples = samples.filter(|samples| samples.dataset_version == champion.dataset_version);
         let samples = samples.ok_or_else(|| io::Error::other("its samples are not kept"))?;
         if !self.artifact(champion.artifact).exists() {
-            disk::write(&self.artifact(champion.artifact), artifact)?;
+            disk::write(&self.artifact(champion.artifact), json)?;
         }
         let reference = Reference {
             promotion: champion.promotion,

@@ -9,12 +9,6 @@ use tokio::sync::Semaphore;
 
 use crate::work::aside;
 
-/// A model that was read and checked.
-pub(crate) struct Loaded {
-    pub(super) bytes: Vec<u8>,
-    pub(super) artifact: Artifact,
-}
-
 /// Why a model cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
@@ -33,7 +27,7 @@ pub(crate) enum LoadError {
 pub(super) struct Loading {
     turn: Semaphore,
     /// What an operator's decision has just checked: the swap that follows takes it from here.
-    pub(super) checked: Held<Loaded>,
+    pub(super) checked: Held<Artifact>,
 }
 
 impl Loading {
@@ -45,17 +39,11 @@ impl Loading {
     }
 
     /// Reads an artifact and checks it.
-    pub(super) async fn load(&self, store: &Store, digest: Sha256) -> Result<Loaded, LoadError> {
+    pub(super) async fn load(&self, store: &Store, digest: Sha256) -> Result<Artifact, LoadError> {
         // Never closed; a second model at the same time would only cost memory.
         let _turn = self.turn.acquire().await;
-        let bytes = store.artifact(digest).await?;
-        let (bytes, artifact) = aside(move || {
-            let artifact = Artifact::load(&bytes);
-            (bytes, artifact)
-        })
-        .await?;
-        let artifact = artifact?;
-        Ok(Loaded { bytes, artifact })
+        let json = store.artifact(digest).await?;
+        Ok(aside(move || Artifact::load(json)).await??)
     }
 }
 

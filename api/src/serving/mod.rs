@@ -24,8 +24,8 @@ use tracing::{info, warn};
 use crate::{neighbours::Neighbours, service::App, work::aside};
 pub(crate) use gather::{export, index_of};
 use kept::Kept;
+pub(crate) use loading::LoadError;
 use loading::Loading;
-pub(crate) use loading::{LoadError, Loaded};
 
 /// Everything that one answer is made from.
 pub(crate) struct Served {
@@ -42,7 +42,7 @@ pub(crate) struct Served {
 impl Served {
     /// A model of any time, with the neighbours that its answers are to have.
     pub(crate) fn again(model: &ModelRef, artifact: Artifact, neighbours: Neighbours) -> Self {
-        let (predictor, ranges) = artifact.into_parts();
+        let (predictor, ranges, _) = artifact.into_parts();
         Self {
             champion: ChampionRef {
                 promotion: PromotionNumber::FIRST,
@@ -92,12 +92,12 @@ impl Serving {
     }
 
     /// Loads and checks a model that is about to become champion.
-    pub(crate) async fn check(&self, store: &Store, artifact: Sha256) -> Result<Loaded, LoadError> {
+    pub(crate) async fn check(&self, store: &Store, artifact: Sha256) -> Result<Artifact, LoadError> {
         self.loading.load(store, artifact).await
     }
 
     /// Holds a checked model ready, so that it need not be loaded again when it is champion.
-    pub(crate) fn hold(&self, artifact: Sha256, checked: Loaded) {
+    pub(crate) fn hold(&self, artifact: Sha256, checked: Artifact) {
         self.loading.checked.put(artifact, checked);
     }
 
@@ -157,7 +157,7 @@ impl Serving {
     }
 
     async fn load(self: &Arc<Self>, backend: &Backend, champion: ChampionRef) -> anyhow::Result<()> {
-        let Loaded { bytes, artifact } = match self.loading.checked.take(champion.artifact) {
+        let artifact = match self.loading.checked.take(champion.artifact) {
             Some(checked) => checked,
             None => self.loading.load(&backend.store, champion.artifact).await?,
         };
@@ -167,17 +167,18 @@ impl Serving {
             }
             _ => Arc::new(gather::neighbours(backend, champion.dataset_version, &self.kept).await?),
         };
-        self.swap(champion, artifact, neighbours);
+        let json = self.swap(champion, artifact, neighbours);
         let serving = Arc::clone(self);
-        let kept = aside(move || serving.kept.keep(champion, &bytes)).await?;
+        let kept = aside(move || serving.kept.keep(champion, &json)).await?;
         if let Err(error) = kept {
             warn!(%error, "the model cannot be kept on disk; without servers the API would start with the one before");
         }
         Ok(())
     }
 
-    fn swap(&self, champion: ChampionRef, artifact: Artifact, neighbours: Arc<Neighbours>) {
-        let (predictor, ranges) = artifact.into_parts();
+    /// Serves a model from now on; its artifact comes back, as it is kept.
+    fn swap(&self, champion: ChampionRef, artifact: Artifact, neighbours: Arc<Neighbours>) -> Vec<u8> {
+        let (predictor, ranges, json) = artifact.into_parts();
         self.served.store(Some(Arc::new(Served {
             champion,
             predictor,
@@ -192,6 +193,7 @@ impl Serving {
             promotion = champion.promotion.get(),
             "serving a new model"
         );
+        json
     }
 
     fn tell_failure(&self, champion: ChampionRef, error: &str) {

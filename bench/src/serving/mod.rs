@@ -13,9 +13,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use testkit::in_world;
+use testkit::{World, in_world};
 
-use self::{report::Round, system::System};
+use self::{peers::Server, report::Round, system::System};
 
 /// What every server is asked; nothing of it is left out.
 pub(crate) const BODY: &str = r#"{"carat":1.1,"cut":"Ideal","color":"H","clarity":"SI2","depth":61.5,"table":55,"x":6.6,"y":6.6,"z":4.1}"#;
@@ -46,13 +46,18 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     in_world(|world| async move {
         let system = System::start(&world).await?;
         println!("{}", report::heading(&world, &system, &options).await?);
-        let rounds = closed(&world, &system, &options).await?;
+        let echo = peers::echo().await?;
+        let rounds = closed(&world, &system, &echo, &options).await?;
         println!("{}", report::ratios(&rounds));
         plot::rounds(&rounds)?;
 
-        let rate = report::half(&rounds);
-        // As long as the other, so that what the disk does meanwhile is in both.
-        let calm = open_loop::run(system.address(), rate, swaps::seconds(options.swaps)).await?;
+        // Each as long as that with swaps, so that what machine and disk do meanwhile is in all.
+        let seconds = swaps::seconds(options.swaps);
+        let rate = report::half(&rounds, echo.name);
+        let bare = open_loop::run(echo.address, rate, seconds).await?;
+        println!("{}", report::open_loop("echo", rate, &bare));
+        let rate = report::half(&rounds, system.server.name);
+        let calm = open_loop::run(system.address(), rate, seconds).await?;
         println!("{}", report::open_loop("calm", rate, &calm));
         let (busy, swapped) = swaps::during(&world, &system, options.swaps, |seconds| {
             open_loop::run(system.address(), rate, seconds)
@@ -60,7 +65,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         .await?;
         println!("{}", report::open_loop(&format!("{swapped} swaps"), rate, &busy));
         println!("{}", report::verdict(&rounds, &calm, &busy));
-        plot::latencies(&calm, &busy)?;
+        plot::latencies(&bare, &calm, &busy)?;
         let mib = soak::run(&world, &system, options.soak_minutes, options.connections).await?;
         if !mib.is_empty() {
             println!("{}", soak::told(&mib));
@@ -71,8 +76,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 }
 
 /// Every server in turns, so that whatever else happens on the machine happens to all of them.
-async fn closed(world: &testkit::World, system: &System, options: &Options) -> Result<Vec<Round>> {
-    let echo = peers::echo().await?;
+async fn closed(world: &World, system: &System, echo: &Server, options: &Options) -> Result<Vec<Round>> {
     let python = match &options.python {
         Some(python) => Some(peers::fastapi(world, python, &system.booster(world).await?).await?),
         None => None,
@@ -80,7 +84,7 @@ async fn closed(world: &testkit::World, system: &System, options: &Options) -> R
     println!("{}", report::TABLE);
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {
-        let servers = [Some(&echo), Some(&system.server), python.as_ref()];
+        let servers = [Some(echo), Some(&system.server), python.as_ref()];
         for server in servers.into_iter().flatten() {
             let measured = wrk::run(server, options.seconds, options.connections)?;
             let round = Round {

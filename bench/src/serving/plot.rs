@@ -37,8 +37,8 @@ pub(super) fn rounds(rounds: &[Round]) -> Result<()> {
     )
 }
 
-/// Latency by quantile, calm and during swaps.
-pub(super) fn latencies(calm: &Outcome, busy: &Outcome) -> Result<()> {
+/// Latency by quantile: of the echo, which tells what the machine does to anyone, and of ours, calm and during swaps.
+pub(super) fn latencies(bare: &Outcome, calm: &Outcome, busy: &Outcome) -> Result<()> {
     let points = |outcome: &Outcome| -> Vec<_> {
         (0..=400)
             .map(|step| 1.0 - 10_f64.powf(-f64::from(step) / 100.0))
@@ -46,10 +46,14 @@ pub(super) fn latencies(calm: &Outcome, busy: &Outcome) -> Result<()> {
             .collect()
     };
     let lines = [
+        ("echo".to_owned(), BLACK, points(bare)),
         ("calm".to_owned(), BLUE, points(calm)),
         ("swaps".to_owned(), RED, points(busy)),
     ];
-    let most = calm.at(1.0).max(busy.at(1.0)).max(1.0);
+    let most = [bare, calm, busy]
+        .map(|it| it.at(1.0))
+        .into_iter()
+        .fold(1.0, f64::max);
     draw(
         "serving-latency.svg",
         ("nines (2 = p99)", "ms"),

@@ -58,9 +58,9 @@ pub(super) fn median(rounds: &[Round], server: &str) -> Option<f64> {
     numbers.get(numbers.len() / 2).copied()
 }
 
-/// Half of what the API answers at the most.
-pub(super) fn half(rounds: &[Round]) -> f64 {
-    median(rounds, "lapidary").unwrap_or(0.0) / 2.0
+/// Half of what a server answers at the most.
+pub(super) fn half(rounds: &[Round], server: &str) -> f64 {
+    median(rounds, server).unwrap_or(0.0) / 2.0
 }
 
 pub(super) fn ratios(rounds: &[Round]) -> String {

@@ -14,10 +14,7 @@ mod boosted;
 use std::{error::Error, hint::black_box, time::Instant};
 
 use domain::{PartialDiamond, Sample};
-use model::{
-    Predictor, Ranges,
-    trees::{Forest, TreeModel},
-};
+use model::{Ranges, Trained, trees::Forest};
 use xgboost_rs::Booster;
 
 use boosted::{Recipe, Row};
@@ -45,14 +42,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn ours(json: &str, samples: &[Sample], rows: &[Row]) -> Result<(), Box<dyn Error>> {
     let forest = Forest::read(json)?;
-    let predictor = Predictor::Xgboost(Box::new(TreeModel::new(json.into(), samples)?));
-    let ranges = Ranges::calibrate(&predictor, &samples[..1_000]);
+    let trained = Trained::trees(json.as_bytes(), samples)?;
+    let predictor = trained.predictor();
+    let ranges = Ranges::calibrate(predictor, &samples[..1_000]);
     let complete: Vec<PartialDiamond> = samples.iter().map(|sample| sample.diamond.into()).collect();
     let masked: Vec<PartialDiamond> = complete.iter().map(PartialDiamond::masked).collect();
     let predict = |diamond: &PartialDiamond| {
         let price = predictor.predict(diamond);
         ranges
-            .range(&predictor, diamond, price)
+            .range(predictor, diamond, price)
             .map_or(price, |range| range.high)
     };
     let explain = |diamond: &PartialDiamond| predictor.explain(diamond).map_or(0.0, |parts| parts.base);

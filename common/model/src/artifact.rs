@@ -3,23 +3,31 @@
 //! It holds no time, no id and no code version. Floats are written in their shortest form that
 //! reads back exactly.
 
+use domain::ModelKind;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::{
-    Predictor,
-    golden::{self, Golden},
-    ranges::Ranges,
-};
+use crate::{Predictor, golden::Golden, ranges::Ranges, trees};
+#[cfg(any(test, feature = "learners"))]
+use crate::{Trained, golden};
 
 /// The version of the format that is written, and the only one that is read.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// A model with its golden predictions: either just made, or loaded and checked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A model with its ranges, checked by its golden predictions, and the JSON of all that.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Artifact {
-    format_version: u32,
     predictor: Predictor,
     ranges: Ranges,
+    json: Vec<u8>,
+}
+
+/// What the JSON holds.
+#[derive(Serialize, Deserialize)]
+struct ArtifactForm<P, R> {
+    format_version: u32,
+    predictor: P,
+    ranges: R,
     golden: Vec<Golden>,
 }
 
@@ -58,41 +66,84 @@ struct Versioned {
     format_version: u32,
 }
 
-impl Artifact {
-    /// The artifact of `predictor`, whose ranges were calibrated.
-    #[must_use]
-    pub fn new(predictor: Predictor, ranges: Ranges) -> Self {
-        let diamonds = golden::diamonds(predictor.trained_on()).into_iter();
-        let golden = diamonds.map(|diamond| Golden::of(diamond, &predictor, &ranges));
-        Self {
-            format_version: FORMAT_VERSION,
-            golden: golden.collect(),
-            predictor,
-            ranges,
-        }
-    }
+/// The model in an artifact, unread.
+#[derive(Deserialize)]
+struct Unread<'j> {
+    format_version: u32,
+    #[serde(borrow)]
+    predictor: UnreadPredictor<'j>,
+}
 
-    /// The artifact as JSON; byte-identical for the same model.
+#[derive(Deserialize)]
+struct UnreadPredictor<'j> {
+    kind: ModelKind,
+    #[serde(borrow)]
+    model: &'j RawValue,
+}
+
+impl Artifact {
+    /// The artifact of a model whose ranges were calibrated; byte-identical for the same model.
+    #[cfg(any(test, feature = "learners"))]
     #[must_use]
     #[expect(
         clippy::expect_used,
         reason = "no key of it is other than text, and nothing else fails in memory"
     )]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("an artifact is plain data")
+    pub fn new(trained: Trained, ranges: Ranges) -> Self {
+        let (predictor, written) = trained.into_parts();
+        let golden = golden::diamonds(predictor.trained_on()).into_iter();
+        let golden = golden.map(|diamond| Golden::of(diamond, &predictor, &ranges));
+        let form = ArtifactForm {
+            format_version: FORMAT_VERSION,
+            golden: golden.collect(),
+            predictor: written,
+            ranges: &ranges,
+        };
+        let json = serde_json::to_vec(&form).expect("an artifact is plain data");
+        Self {
+            predictor,
+            ranges,
+            json,
+        }
     }
 
     /// Reads an artifact and checks that it predicts what it says.
     ///
     /// # Errors
     ///
-    /// Where `bytes` are no artifact of this [`FORMAT_VERSION`], its numbers are not finite or its
+    /// Where `json` is no artifact of this [`FORMAT_VERSION`], its numbers are not finite or its
     /// grades not known and unique, or a golden prediction differs in any bit.
-    pub fn load(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        let artifact: Self = serde_json::from_slice(bytes).map_err(|error| why_unread(bytes, error))?;
-        check_version(artifact.format_version)?;
-        artifact.check_golden()?;
-        Ok(artifact)
+    pub fn load(json: Vec<u8>) -> Result<Self, ArtifactError> {
+        let form: ArtifactForm<Predictor, Ranges> =
+            serde_json::from_slice(&json).map_err(|error| why_unread(&json, error))?;
+        check_version(form.format_version)?;
+        check_golden(&form)?;
+        Ok(Self {
+            predictor: form.predictor,
+            ranges: form.ranges,
+            json,
+        })
+    }
+
+    /// The model in an artifact, in its kind's own open form: coefficients by name, or the JSON that XGBoost loads.
+    ///
+    /// # Errors
+    ///
+    /// Where `json` is no artifact of this [`FORMAT_VERSION`].
+    pub fn open_form(json: &[u8]) -> Result<&str, ArtifactError> {
+        let unread: Unread<'_> = serde_json::from_slice(json).map_err(|error| why_unread(json, error))?;
+        check_version(unread.format_version)?;
+        let model = unread.predictor.model.get();
+        match unread.predictor.kind {
+            ModelKind::Linear | ModelKind::ElasticNet => Ok(model),
+            ModelKind::Xgboost => trees::booster(model).map_err(ArtifactError::Malformed),
+        }
+    }
+
+    /// The artifact as it is kept.
+    #[must_use]
+    pub fn json(&self) -> &[u8] {
+        &self.json
     }
 
     /// The model.
@@ -101,34 +152,28 @@ impl Artifact {
         &self.predictor
     }
 
-    /// The model and its ranges, without its golden predictions.
+    /// The model, its ranges, and the artifact as it is kept.
     #[must_use]
-    pub fn into_parts(self) -> (Predictor, Ranges) {
-        (self.predictor, self.ranges)
+    pub fn into_parts(self) -> (Predictor, Ranges, Vec<u8>) {
+        (self.predictor, self.ranges, self.json)
     }
+}
 
-    /// The model, without its ranges and golden predictions.
-    #[must_use]
-    pub fn into_predictor(self) -> Predictor {
-        self.predictor
+fn check_golden(form: &ArtifactForm<Predictor, Ranges>) -> Result<(), ArtifactError> {
+    if form.golden.is_empty() {
+        return Err(ArtifactError::NoGolden);
     }
-
-    fn check_golden(&self) -> Result<(), ArtifactError> {
-        if self.golden.is_empty() {
-            return Err(ArtifactError::NoGolden);
+    for (position, golden) in form.golden.iter().enumerate() {
+        let found = Golden::of(golden.diamond, &form.predictor, &form.ranges);
+        if !found.agrees(golden) {
+            return Err(ArtifactError::Golden {
+                position,
+                expected: golden.price,
+                predicted: found.price,
+            });
         }
-        for (position, golden) in self.golden.iter().enumerate() {
-            let found = Golden::of(golden.diamond, &self.predictor, &self.ranges);
-            if !found.agrees(golden) {
-                return Err(ArtifactError::Golden {
-                    position,
-                    expected: golden.price,
-                    predicted: found.price,
-                });
-            }
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Another version has another shape: then that is the reason.
@@ -150,36 +195,35 @@ fn check_version(found: u32) -> Result<(), ArtifactError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use crate::{fixture, linear::LinearForm};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    fn made(predictor: Predictor) -> Artifact {
-        let ranges = Ranges::calibrate(&predictor, &fixture::samples(200));
-        Artifact::new(predictor, ranges)
+    fn made(form: LinearForm) -> Artifact {
+        let trained = Trained::linear(form.try_into().unwrap());
+        let ranges = Ranges::calibrate(trained.predictor(), &fixture::samples(200));
+        Artifact::new(trained, ranges)
     }
 
     fn artifact() -> Artifact {
-        made(fixture::predictor(1.0))
+        made(fixture::linear_form())
     }
 
     fn changed(pointer: &str, value: Value) -> Vec<u8> {
-        let mut json: Value = serde_json::from_slice(&artifact().to_bytes()).unwrap();
+        let mut json: Value = serde_json::from_slice(artifact().json()).unwrap();
         *json.pointer_mut(pointer).unwrap() = value;
         json.to_string().into_bytes()
     }
 
     #[test]
     fn an_artifact_comes_back_from_its_bytes_exactly() {
-        let bytes = artifact().to_bytes();
-        let loaded = Artifact::load(&bytes).unwrap();
+        let loaded = Artifact::load(artifact().json().to_vec()).unwrap();
         assert_eq!(loaded, artifact());
-        assert_eq!(loaded.to_bytes(), bytes);
     }
 
     #[test]
     fn another_format_version_is_refused_by_name() {
-        let error = Artifact::load(br#"{"format_version":1,"tensors":[]}"#).unwrap_err();
+        let error = Artifact::load(br#"{"format_version":1,"tensors":[]}"#.to_vec()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the artifact has format version 1, and this program reads version 2 only"
@@ -190,18 +234,18 @@ mod tests {
     fn a_coefficient_changed_in_its_last_digit_is_noticed() {
         let bytes = changed("/predictor/model/intercept", json!(1.000_000_000_000_002));
         assert!(matches!(
-            Artifact::load(&bytes),
+            Artifact::load(bytes),
             Err(ArtifactError::Golden { position: 0, .. })
         ));
     }
 
     #[test]
     fn a_range_changed_in_its_last_digits_is_noticed() {
-        let json: Value = serde_json::from_slice(&artifact().to_bytes()).unwrap();
+        let json: Value = serde_json::from_slice(artifact().json()).unwrap();
         for which in ["complete", "masked"] {
             let pointer = format!("/ranges/{which}/quantile");
             let quantile = json.pointer(&pointer).unwrap().as_f64().unwrap();
-            let error = Artifact::load(&changed(&pointer, json!(quantile * (1.0 + 1e-14)))).unwrap_err();
+            let error = Artifact::load(changed(&pointer, json!(quantile * (1.0 + 1e-14)))).unwrap_err();
             assert!(matches!(error, ArtifactError::Golden { .. }), "{error}");
         }
     }
@@ -209,7 +253,7 @@ mod tests {
     #[test]
     fn a_range_that_turns_around_is_refused() {
         assert!(matches!(
-            Artifact::load(&changed("/ranges/masked/quantile", json!(-0.1))),
+            Artifact::load(changed("/ranges/masked/quantile", json!(-0.1))),
             Err(ArtifactError::Malformed(_))
         ));
     }
@@ -217,14 +261,14 @@ mod tests {
     #[test]
     fn an_artifact_without_golden_predictions_is_refused() {
         assert!(matches!(
-            Artifact::load(&changed("/golden", json!([]))),
+            Artifact::load(changed("/golden", json!([]))),
             Err(ArtifactError::NoGolden)
         ));
     }
 
     #[test]
     fn an_unknown_kind_is_refused() {
-        let error = Artifact::load(&changed("/predictor/kind", json!("oracle"))).unwrap_err();
+        let error = Artifact::load(changed("/predictor/kind", json!("oracle"))).unwrap_err();
         let ArtifactError::Malformed(source) = error else {
             panic!("{error}")
         };
@@ -236,8 +280,10 @@ mod tests {
 
     #[test]
     fn a_price_that_is_not_finite_is_refused() {
-        let bytes = made(fixture::predictor(f64::MAX)).to_bytes();
-        assert!(matches!(Artifact::load(&bytes), Err(ArtifactError::Malformed(_))));
+        let mut form = fixture::linear_form();
+        form.intercept = 1000.0;
+        let loaded = Artifact::load(made(form).json().to_vec());
+        assert!(matches!(loaded, Err(ArtifactError::Malformed(_))));
     }
 
     proptest! {
@@ -246,20 +292,20 @@ mod tests {
             let mut form = fixture::linear_form();
             form.intercept = intercept;
             form.cut.effects.insert(domain::Cut::Ideal, effect);
-            let artifact = made(Predictor::Linear(form.try_into().unwrap()));
-            prop_assert_eq!(Artifact::load(&artifact.to_bytes()).unwrap(), artifact);
+            let artifact = made(form);
+            prop_assert_eq!(Artifact::load(artifact.json().to_vec()).unwrap(), artifact);
         }
 
         #[test]
         fn no_bytes_make_loading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert!(Artifact::load(&bytes).is_err());
+            prop_assert!(Artifact::load(bytes).is_err());
         }
 
         #[test]
         fn a_cut_off_artifact_is_refused(share in 0.0..1.0) {
-            let bytes = artifact().to_bytes();
-            let kept = (bytes.len() as f64 * share) as usize;
-            prop_assert!(Artifact::load(&bytes[..kept]).is_err());
+            let mut json = artifact().json().to_vec();
+            json.truncate((json.len() as f64 * share) as usize);
+            prop_assert!(Artifact::load(json).is_err());
         }
     }
 }

@@ -19,6 +19,7 @@ mod golden;
 #[cfg(feature = "learners")]
 pub mod learn;
 pub mod linear;
+pub mod pauses;
 pub mod predict;
 mod quality;
 mod range;
@@ -26,6 +27,8 @@ pub mod ranges;
 pub mod reasons;
 pub mod score;
 pub mod split;
+#[cfg(any(test, feature = "learners"))]
+mod trained;
 pub mod trees;
 
 pub use artifact::{Artifact, ArtifactError};
@@ -33,3 +36,5 @@ pub use predict::Predictor;
 pub use ranges::Ranges;
 pub use score::score;
 pub use split::{Split, split};
+#[cfg(any(test, feature = "learners"))]
+pub use trained::Trained;

@@ -1,12 +1,12 @@
 //! The predictors there are.
 
 use domain::{ModelKind, PartialDiamond};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::{linear::LinearModel, range::TrainedOn, reasons::Explanation, trees::TreeModel};
 
 /// A model of any kind, ready to predict.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "kind", content = "model", rename_all = "snake_case")]
 pub enum Predictor {
     /// Least squares on the logarithm of the price.
@@ -62,21 +62,6 @@ impl Predictor {
         match self {
             Self::Linear(model) | Self::ElasticNet(model) => model.explain(diamond),
             Self::Xgboost(model) => model.explain(diamond),
-        }
-    }
-
-    /// The model in its kind's own open form: coefficients by name, or the JSON that XGBoost loads.
-    #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "no key of it is other than text, and nothing else fails in memory"
-    )]
-    pub fn export(&self) -> Vec<u8> {
-        match self {
-            Self::Linear(model) | Self::ElasticNet(model) => {
-                serde_json::to_vec(model).expect("coefficients are plain data")
-            }
-            Self::Xgboost(model) => model.booster().as_bytes().to_vec(),
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) async fn commit(
     log: &[String],
 ) -> Result<Committed, Trouble> {
     let (database, store) = (&trainer.backend.database, &trainer.backend.store);
-    let bytes = learned.artifact.to_bytes();
+    let bytes = learned.artifact.json().to_vec();
     let size = bytes.len() as u64;
     let sha256 = store.put_artifact(bytes).await?;
     loop {

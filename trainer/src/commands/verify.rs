@@ -37,7 +37,7 @@ impl Verify {
         let repeated = Repeated::of(&run)?;
         let again = attempt::learn_alone(&trainer, repeated, samples, |progress| bar.show(progress)).await;
         bar.done();
-        let again = Sha256::of(&again?.artifact.to_bytes());
+        let again = Sha256::of(again?.artifact.json());
         print!("{}", told(&model, &run, again));
         Ok(if again == model.artifact.sha256 {
             ExitCode::SUCCESS

@@ -38,9 +38,8 @@ pub(crate) async fn artifact(
     Ok((headers, exported).into_response())
 }
 
-fn exported(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
-    let artifact = Artifact::load(bytes);
-    let artifact =
-        artifact.map_err(|error| Problem::conflict(format!("the artifact is not usable: {error}")))?;
-    Ok(artifact.predictor().export())
+fn exported(json: &[u8]) -> Result<Vec<u8>, Problem> {
+    let model = Artifact::open_form(json);
+    let model = model.map_err(|error| Problem::conflict(format!("the artifact is not usable: {error}")))?;
+    Ok(model.as_bytes().to_vec())
 }

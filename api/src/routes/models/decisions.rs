@@ -11,6 +11,7 @@ use domain::{
     key::ApiKey,
     model::{Action, Champion},
 };
+use model::Artifact;
 use storage::{
     StorageError,
     promoting::{ByHand, Decided},
@@ -26,7 +27,7 @@ use crate::{
     input::{JsonBody, Params},
     problem::Problem,
     service::App,
-    serving::{LoadError, Loaded},
+    serving::LoadError,
 };
 
 /// How often a decision is tried anew because the gate decided meanwhile.
@@ -110,7 +111,7 @@ async fn decided(
 }
 
 /// Whether a model could be served: a conflict says why not.
-async fn check(app: &App, model: &ModelRef) -> Result<Loaded, Problem> {
+async fn check(app: &App, model: &ModelRef) -> Result<Artifact, Problem> {
     let version = model.version;
     let unusable = |why: &str| Problem::conflict(format!("model {version} cannot be served: {why}"));
     let loaded = app.serving.check(&app.backend.store, model.artifact).await;

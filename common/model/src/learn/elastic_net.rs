@@ -14,7 +14,7 @@ use super::{
     Fitted, LearnError, columns,
     linear::{self, log_prices},
 };
-use crate::{Predictor, linear::LinearModel};
+use crate::{Trained, linear::LinearModel};
 
 /// The coefficients are found once none of them moves by more than this in a step.
 const TOLERANCE: f64 = 1e-9;
@@ -33,7 +33,7 @@ pub struct Settings {
 pub(super) fn learn(samples: &[Sample], settings: &Settings) -> Result<Fitted, LearnError> {
     let model = fit(samples, settings)?;
     Ok(Fitted {
-        predictor: Predictor::ElasticNet(model),
+        trained: Trained::elastic_net(model),
         parameters: json!({
             "target": "log price", "features": ["carat", "x", "cut", "color", "clarity"],
             "penalty": settings.penalty, "l1_ratio": settings.l1_ratio,

@@ -14,7 +14,7 @@ use super::{
     rank::{self, Deficiency},
 };
 use crate::{
-    Predictor,
+    Trained,
     estimate::PowerLaw,
     linear::{LinearForm, LinearModel, QualityForm},
     range::TrainedOn,
@@ -43,7 +43,7 @@ pub fn fit(samples: &[Sample]) -> Result<LinearModel, LearnError> {
 /// [`fit`], with what a run tells of it.
 pub(super) fn learn(samples: &[Sample]) -> Result<Fitted, LearnError> {
     Ok(Fitted {
-        predictor: Predictor::Linear(fit(samples)?),
+        trained: Trained::linear(fit(samples)?),
         parameters: json!({"target": "log price", "features": ["carat", "x", "cut", "color", "clarity"]}),
         trials: Vec::new(),
         validation: None,

@@ -46,11 +46,12 @@ pub fn make(
     let sides = split(samples);
     LearnError::unless_enough(sides.training.len(), resources.min_rows)?;
     let fitted = learner.fit(&sides.training, seed, resources, watch)?;
-    let ranges = Ranges::calibrate(&fitted.predictor, &sides.halves().calibration);
-    let metrics = metrics(&fitted.predictor, &ranges, &sides, fitted.validation);
+    let predictor = fitted.trained.predictor();
+    let ranges = Ranges::calibrate(predictor, &sides.halves().calibration);
+    let metrics = metrics(predictor, &ranges, &sides, fitted.validation);
     Ok(Made {
         metrics: metrics.ok_or(LearnError::NoHoldout)?,
-        artifact: Artifact::new(fitted.predictor, ranges),
+        artifact: Artifact::new(fitted.trained, ranges),
         parameters: fitted.parameters,
         trials: fitted.trials,
     })
@@ -131,9 +132,9 @@ mod tests {
         for learner in learners() {
             let samples = fixture::samples(400);
             let made = make(&learner, &samples, 42, &RESOURCES, &Unwatched).unwrap();
-            let artifact = Artifact::load(&made.artifact.to_bytes()).unwrap();
+            let artifact = Artifact::load(made.artifact.json().to_vec()).unwrap();
             assert_eq!(artifact, made.artifact);
-            let predictor = artifact.into_predictor();
+            let (predictor, ..) = artifact.into_parts();
             assert_eq!(predictor.kind(), learner.kind());
             for sample in &samples {
                 for diamond in [
@@ -155,20 +156,20 @@ mod tests {
 
     #[test]
     fn the_same_samples_make_the_same_bytes() {
-        let bytes = || made(400).unwrap().artifact.to_bytes();
+        let bytes = || made(400).unwrap().artifact.json().to_vec();
         assert_eq!(bytes(), bytes());
     }
 
     #[test]
     fn what_was_trained_can_be_loaded() {
         let artifact = made(400).unwrap().artifact;
-        assert_eq!(Artifact::load(&artifact.to_bytes()).unwrap(), artifact);
+        assert_eq!(Artifact::load(artifact.json().to_vec()).unwrap(), artifact);
     }
 
     #[test]
     fn an_artifact_is_written_as_it_was() {
         let artifact = made(400).unwrap().artifact;
-        let json = serde_json::from_slice(&artifact.to_bytes()).unwrap();
+        let json = serde_json::from_slice(artifact.json()).unwrap();
         insta::with_settings!({sort_maps => true}, {
             insta::assert_json_snapshot!(fixture::rounded(json));
         });

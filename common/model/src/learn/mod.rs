@@ -13,7 +13,7 @@ use domain::{ModelKind, Sample, metrics::Validation, run::Trial};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Predictor;
+use crate::Trained;
 pub use error::LearnError;
 pub use make::{Made, make};
 pub use watch::{Unwatched, Watch};
@@ -40,10 +40,10 @@ pub struct Resources {
 }
 
 /// What a learner makes of training samples.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fitted {
     /// The model.
-    pub(crate) predictor: Predictor,
+    pub(crate) trained: Trained,
     /// The parameters that the learner came to, for the model's history.
     pub(crate) parameters: Value,
     /// Every trial of its search; none where it does not search.

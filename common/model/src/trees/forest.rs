@@ -7,7 +7,7 @@ use super::{
     tree::Tree,
     walk::Layout,
 };
-use crate::features::NAMES;
+use crate::{features::NAMES, pauses::pause};
 
 /// The trees of an XGBoost model and the score that their leaves are added to.
 ///
@@ -31,6 +31,11 @@ impl Forest {
     /// no number comes out of it for every row; see [`ForestError`].
     pub fn read(json: &str) -> Result<Self, ForestError> {
         let form: BoosterForm = serde_json::from_str(json).map_err(|error| why_unread(json, error))?;
+        Self::of(&form)
+    }
+
+    /// [`read`](Self::read), once it is known to be JSON of this shape.
+    pub(super) fn of(form: &BoosterForm) -> Result<Self, ForestError> {
         check_kind(&form.learner.gradient_booster.name, &form.learner.objective.name)?;
         let base_score = base_score(&form.learner.learner_model_param)?;
         check_features(&form.learner)?;
@@ -124,7 +129,10 @@ fn trees(model: &ModelForm) -> Result<Vec<Tree>, ForestError> {
     if model.tree_info.len() != model.trees.len() || model.tree_info.iter().any(|class| *class != 0) {
         return Err(ForestError::Classes);
     }
-    let read = |(tree, form)| Tree::try_from(form).map_err(|fault| ForestError::Tree { tree, fault });
+    let read = |(tree, form)| {
+        pause();
+        Tree::try_from(form).map_err(|fault| ForestError::Tree { tree, fault })
+    };
     model.trees.iter().enumerate().map(read).collect()
 }
 

@@ -4,7 +4,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, de::Visitor};
+use serde::{
+    Deserialize, Deserializer,
+    de::{SeqAccess, Visitor},
+};
+
+use crate::pauses::pause;
 
 /// What kind of model it is: all that other kinds have in common with ours.
 #[derive(Deserialize)]
@@ -55,7 +60,31 @@ pub(super) struct GradientBoosterForm {
 pub(super) struct ModelForm {
     /// The class that each tree is for.
     pub(super) tree_info: Vec<i64>,
+    #[serde(deserialize_with = "trees")]
     pub(super) trees: Vec<TreeForm>,
+}
+
+fn trees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TreeForm>, D::Error> {
+    deserializer.deserialize_seq(TreesVisitor)
+}
+
+struct TreesVisitor;
+
+impl<'de> Visitor<'de> for TreesVisitor {
+    type Value = Vec<TreeForm>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of trees")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<TreeForm>, A::Error> {
+        let mut trees = Vec::new();
+        while let Some(tree) = list.next_element()? {
+            trees.push(tree);
+            pause();
+        }
+        Ok(trees)
+    }
 }
 
 /// A tree as parallel arrays, one element per node; node 0 is the root, -1 no child.

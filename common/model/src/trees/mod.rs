@@ -1,6 +1,6 @@
 //! Gradient-boosted trees: the price is a base score and one leaf of every tree, summed.
 //!
-//! The model is XGBoost's own JSON, kept as it is. Beside it stands what training saw, and what
+//! The model is written down in XGBoost's own JSON. Beside it stands what training saw, and what
 //! stands in for a measure that a caller does not give: the trees could walk without it, but learnt
 //! from complete diamonds only, so where they would send a missing value means nothing.
 
@@ -27,6 +27,7 @@ use crate::{
 };
 pub use fault::{ForestError, TreeFault};
 pub use forest::Forest;
+use form::BoosterForm;
 pub use shap::Contributions;
 
 /// A tree that asks more questions on one way than this is not read.
@@ -34,11 +35,9 @@ pub const MAX_DEPTH: u32 = 12;
 /// At most this many leaves are held, each tree counted as a complete one: 132 MiB.
 pub const MAX_PLACES: usize = 1 << 24;
 
-/// Boosted trees as XGBoost wrote them, ready to predict.
+/// Boosted trees, ready to predict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TreeModel {
-    /// XGBoost's JSON, byte for byte.
-    booster: Box<str>,
     forest: Forest,
     missing: MissingMeasures,
     trained_on: TrainedOn,
@@ -53,26 +52,30 @@ pub enum TreeModelError {
     Forest(#[from] ForestError),
     /// The booster is no text.
     #[error("the booster is not UTF-8")]
-    NotUtf8(#[from] std::string::FromUtf8Error),
+    NotUtf8(#[from] std::str::Utf8Error),
     /// There is nothing to estimate missing measures from.
     #[error("there are no training samples")]
     NoSamples,
 }
 
 impl TreeModel {
-    /// The model that `booster`, a model as XGBoost saves it in JSON, became by training on `samples`.
-    ///
-    /// # Errors
-    ///
-    /// Where the booster cannot be read, or there are no samples.
+    /// The model that `booster`, XGBoost's own JSON, became by training on `samples`.
     #[cfg(any(test, feature = "learners"))]
-    pub fn new(booster: Vec<u8>, samples: &[Sample]) -> Result<Self, TreeModelError> {
-        let booster = String::from_utf8(booster)?.into_boxed_str();
+    pub(crate) fn new(booster: &str, samples: &[Sample]) -> Result<Self, TreeModelError> {
         Ok(Self {
-            forest: Forest::read(&booster)?,
+            forest: Forest::read(booster)?,
             missing: MissingMeasures::fit(samples).ok_or(TreeModelError::NoSamples)?,
             trained_on: TrainedOn::over(samples).ok_or(TreeModelError::NoSamples)?,
-            booster,
+        })
+    }
+
+    /// How the model that `booster` became is written.
+    #[cfg(any(test, feature = "learners"))]
+    pub(crate) fn written<'m>(&'m self, booster: &'m str) -> Result<Written<'m>, ForestError> {
+        Ok(TreeModelForm {
+            booster: serde_json::from_str(booster).map_err(ForestError::Malformed)?,
+            missing: &self.missing,
+            trained_on: &self.trained_on,
         })
     }
 
@@ -99,12 +102,6 @@ impl TreeModel {
         self.trained_on.unusual(diamond)
     }
 
-    /// The model as XGBoost wrote it: JSON that XGBoost itself loads.
-    #[must_use]
-    pub fn booster(&self) -> &str {
-        &self.booster
-    }
-
     pub(crate) fn trained_on(&self) -> &TrainedOn {
         &self.trained_on
     }
@@ -116,35 +113,37 @@ impl TreeModel {
     }
 }
 
-/// How the model is written down.
+/// How the model is written down: the booster in XGBoost's JSON, byte for byte.
 #[derive(Serialize, Deserialize)]
-struct TreeModelForm<B, M, T> {
+pub(crate) struct TreeModelForm<B, M, T> {
     booster: B,
     missing: M,
     trained_on: T,
 }
 
-impl Serialize for TreeModel {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // It was read as JSON, so it is JSON.
-        let booster: &RawValue = serde_json::from_str(&self.booster).map_err(serde::ser::Error::custom)?;
-        let form = TreeModelForm {
-            booster,
-            missing: &self.missing,
-            trained_on: &self.trained_on,
-        };
-        form.serialize(serializer)
-    }
+/// A model in writing.
+#[cfg(any(test, feature = "learners"))]
+pub(crate) type Written<'m> = TreeModelForm<&'m RawValue, &'m MissingMeasures, &'m TrainedOn>;
+
+/// XGBoost's JSON in a model that is written down as JSON.
+#[derive(Deserialize)]
+struct BoosterAlone<'j> {
+    #[serde(borrow)]
+    booster: &'j RawValue,
+}
+
+/// The booster in a model that is written down as `json`, as it stands there: XGBoost itself loads it.
+pub(crate) fn booster(json: &str) -> Result<&str, serde_json::Error> {
+    let alone: BoosterAlone<'_> = serde_json::from_str(json)?;
+    Ok(alone.booster.get())
 }
 
 impl<'de> Deserialize<'de> for TreeModel {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let form: TreeModelForm<Box<RawValue>, MissingMeasures, TrainedOn> =
+        let form: TreeModelForm<BoosterForm, MissingMeasures, TrainedOn> =
             TreeModelForm::deserialize(deserializer)?;
-        let booster = Box::<str>::from(form.booster);
         Ok(Self {
-            forest: Forest::read(&booster).map_err(|error| D::Error::custom(chain(&error)))?,
-            booster,
+            forest: Forest::of(&form.booster).map_err(|error| D::Error::custom(chain(&error)))?,
             missing: form.missing,
             trained_on: form.trained_on,
         })

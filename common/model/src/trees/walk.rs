@@ -15,6 +15,7 @@ use super::{
     fault::ForestError,
     tree::{Node, Split, Subtree, Tree},
 };
+use crate::pauses::pause;
 
 /// The most different questions, so that the number of one takes two bytes and needs no check.
 const MAX_QUESTIONS: usize = 1 << 16;
@@ -38,10 +39,14 @@ struct Questions {
 impl Questions {
     fn of(trees: &[Tree]) -> Result<Self, ForestError> {
         let mut thresholds = Box::<[[Vec<f32>; 2]; 9]>::default();
-        for split in trees.iter().flat_map(Tree::splits) {
-            thresholds[usize::from(split.feature)][side(split)].push(split.threshold);
+        for tree in trees {
+            for split in tree.splits() {
+                thresholds[usize::from(split.feature)][side(split)].push(split.threshold);
+            }
+            pause();
         }
         for thresholds in thresholds.as_flattened_mut() {
+            pause();
             thresholds.sort_by(f32::total_cmp);
             thresholds.dedup_by_key(|threshold| threshold.to_bits());
         }
@@ -128,6 +133,7 @@ impl Layout {
         };
         for (tree, first) in trees.iter().zip((0..).step_by(blocks_of_tree)) {
             layout.lay(tree.root(), first, 1, 0);
+            pause();
         }
         Ok(layout)
     }

@@ -1,15 +1,15 @@
 //! The challenge's notebook, number by number: scikit-learn's log-linear fit on the same lines.
 
 use domain::Sample;
-use model::{Artifact, Predictor, Ranges, learn::linear, score};
+use model::{Artifact, Predictor, Ranges, Trained, learn::linear, score};
 use serde_json::Value;
 
 use crate::notebook::Notebook;
 
 fn fit(notebook: &Notebook) -> Artifact {
-    let predictor = Predictor::Linear(linear::fit(&notebook.training()).unwrap());
-    let ranges = Ranges::calibrate(&predictor, &notebook.test());
-    Artifact::new(predictor, ranges)
+    let trained = Trained::linear(linear::fit(&notebook.training()).unwrap());
+    let ranges = Ranges::calibrate(trained.predictor(), &notebook.test());
+    Artifact::new(trained, ranges)
 }
 
 #[track_caller]
@@ -34,7 +34,7 @@ fn exactly_the_wrong_lines_are_rejected() {
 #[test]
 fn the_coefficients_are_those_of_the_notebook() {
     let Some(notebook) = Notebook::read() else { return };
-    let artifact: Value = serde_json::from_slice(&fit(&notebook).to_bytes()).unwrap();
+    let artifact: Value = serde_json::from_slice(fit(&notebook).json()).unwrap();
     let predictor = &artifact["predictor"]["model"];
     let expected = &notebook.reference["linear_log"];
     assert_near(
@@ -73,9 +73,8 @@ fn the_errors_on_the_test_lines_are_those_of_the_notebook() {
 #[test]
 fn the_first_predictions_are_those_of_the_notebook_even_after_loading() {
     let Some(notebook) = Notebook::read() else { return };
-    let predictor = Artifact::load(&fit(&notebook).to_bytes())
-        .unwrap()
-        .into_predictor();
+    let loaded = Artifact::load(fit(&notebook).json().to_vec()).unwrap();
+    let (predictor, ..) = loaded.into_parts();
     let expected = notebook.reference["linear_log"]["first_test_predictions"]
         .as_array()
         .unwrap();

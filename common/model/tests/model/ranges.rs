@@ -2,10 +2,9 @@
 
 use domain::{PartialDiamond, Price, Sample};
 use model::{
-    Predictor, Ranges, Split,
+    Predictor, Ranges, Split, Trained,
     learn::{Learner, Resources, Unwatched, make},
     split,
-    trees::TreeModel,
 };
 
 use crate::{
@@ -21,8 +20,8 @@ const RECIPE: Recipe = Recipe {
 
 pub(crate) fn trees(training: &[Sample], recipe: Recipe) -> Predictor {
     let booster = boosted::train(&boosted::rows(training), training, recipe);
-    let model = TreeModel::new(boosted::json(&booster).into_bytes(), training).unwrap();
-    Predictor::Xgboost(Box::new(model))
+    let trained = Trained::trees(boosted::json(&booster).as_bytes(), training).unwrap();
+    trained.predictor().clone()
 }
 
 pub(crate) fn linear(samples: &[Sample]) -> Predictor {
@@ -31,7 +30,7 @@ pub(crate) fn linear(samples: &[Sample]) -> Predictor {
         threads: 1,
     };
     let made = make(&Learner::Linear, samples, 42, &resources, &Unwatched).unwrap();
-    made.artifact.into_predictor()
+    made.artifact.into_parts().0
 }
 
 fn complete(diamond: PartialDiamond) -> PartialDiamond {

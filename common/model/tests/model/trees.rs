@@ -1,10 +1,7 @@
 //! Boosted trees beside XGBoost's own library.
 
 use domain::{PartialDiamond, Sample};
-use model::{
-    Artifact, Predictor, Ranges,
-    trees::{Forest, TreeModel},
-};
+use model::{Artifact, Ranges, Trained, trees::Forest};
 use rstest::rstest;
 use serde_json::Value;
 use xgboost_rs::Booster;
@@ -133,16 +130,15 @@ fn contributions_are_those_of_xgboost(#[case] depth: u32) {
     assert_sum(&read(&booster), &rows);
 }
 
-fn model(samples: &[Sample]) -> (Booster, TreeModel) {
+fn model(samples: &[Sample]) -> (Booster, Trained) {
     let booster = boosted::train(&boosted::rows(samples), samples, SMALL);
-    let model = TreeModel::new(boosted::json(&booster).into_bytes(), samples).unwrap();
-    (booster, model)
+    let trained = Trained::trees(boosted::json(&booster).as_bytes(), samples).unwrap();
+    (booster, trained)
 }
 
-fn artifact(model: TreeModel, calibration: &[Sample]) -> Artifact {
-    let predictor = Predictor::Xgboost(Box::new(model));
-    let ranges = Ranges::calibrate(&predictor, calibration);
-    Artifact::new(predictor, ranges)
+fn artifact(trained: Trained, calibration: &[Sample]) -> Artifact {
+    let ranges = Ranges::calibrate(trained.predictor(), calibration);
+    Artifact::new(trained, ranges)
 }
 
 #[test]
@@ -150,13 +146,11 @@ fn an_artifact_of_trees_comes_back_from_its_bytes_and_holds_xgboosts_own() {
     let samples = boosted::generated(800, 5);
     let (booster, model) = model(&samples);
     let artifact = artifact(model, &samples);
-    let bytes = artifact.to_bytes();
-    let loaded = Artifact::load(&bytes).unwrap();
+    let loaded = Artifact::load(artifact.json().to_vec()).unwrap();
     assert_eq!(loaded, artifact);
-    assert_eq!(loaded.to_bytes(), bytes);
-    let exported = loaded.predictor().export();
-    assert_eq!(exported, boosted::json(&booster).into_bytes());
-    let again = Booster::load_buffer(&exported).unwrap();
+    let open_form = Artifact::open_form(artifact.json()).unwrap();
+    assert_eq!(open_form, boosted::json(&booster));
+    let again = Booster::load_buffer(open_form.as_bytes()).unwrap();
     assert_same_bits(&again, &read(&booster), &boosted::rows(&samples));
 }
 
@@ -164,10 +158,10 @@ fn an_artifact_of_trees_comes_back_from_its_bytes_and_holds_xgboosts_own() {
 fn a_threshold_or_a_leaf_that_was_changed_is_noticed() {
     let samples = boosted::generated(800, 5);
     let (_, model) = model(&samples);
-    let text = String::from_utf8(artifact(model, &samples).to_bytes()).unwrap();
+    let text = String::from_utf8(artifact(model, &samples).json().to_vec()).unwrap();
     let changed = text.replacen(r#""base_score":"#, r#""base_score":"1E0","_":"#, 1);
     assert_ne!(changed, text);
-    let error = Artifact::load(changed.as_bytes()).unwrap_err();
+    let error = Artifact::load(changed.into_bytes()).unwrap_err();
     assert!(matches!(error, model::ArtifactError::Golden { .. }), "{error}");
 }
 
@@ -175,6 +169,7 @@ fn a_threshold_or_a_leaf_that_was_changed_is_noticed() {
 fn a_diamond_described_by_weight_and_grades_gets_nearly_its_price() {
     let samples = boosted::generated(3_000, 9);
     let (_, model) = model(&samples);
+    let model = model.predictor();
     let mut errors: Vec<f64> = samples
         .iter()
         .map(|sample| {
@@ -197,6 +192,7 @@ fn a_diamond_described_by_weight_and_grades_gets_nearly_its_price() {
 fn what_no_sample_had_is_unusual() {
     let samples = boosted::generated(800, 5);
     let (_, model) = model(&samples);
+    let model = model.predictor();
     let usual = PartialDiamond::from(samples[3].diamond);
     assert!(model.unusual(&usual).is_empty());
     let strange = PartialDiamond {

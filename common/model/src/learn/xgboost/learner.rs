@@ -12,9 +12,8 @@ use serde_json::json;
 
 use super::{Found, Next, SearchSettings, Trial, Watch, search};
 use crate::{
-    Predictor,
+    Trained,
     learn::{self, Fitted, LearnError, Resources},
-    trees::TreeModel,
 };
 
 /// What can be set about the search.
@@ -50,10 +49,9 @@ pub(in crate::learn) fn learn(
 fn fitted(found: Found, training: &[Sample]) -> Result<Fitted, LearnError> {
     let mut parameters = json!(found.parameters);
     parameters["rounds"] = json!(found.rounds);
-    let model =
-        TreeModel::new(found.booster, training).map_err(|error| LearnError::Solver(Box::new(error)))?;
+    let trained = Trained::trees(&found.booster, training);
     Ok(Fitted {
-        predictor: Predictor::Xgboost(Box::new(model)),
+        trained: trained.map_err(|error| LearnError::Solver(Box::new(error)))?,
         parameters,
         trials: found.trials.iter().map(told).collect(),
         validation: Some(Validation {

@@ -1,10 +1,15 @@
 //! What is read, what is refused, and that a walk is right.
 
+use std::cell::Cell;
+
 use super::*;
-use crate::trees::{
-    MAX_DEPTH, TreeFault,
-    form::TreeForm,
-    testing::{self, Sketch},
+use crate::{
+    pauses,
+    trees::{
+        MAX_DEPTH, TreeFault,
+        form::TreeForm,
+        testing::{self, Sketch},
+    },
 };
 use proptest::prelude::*;
 use rstest::rstest;
@@ -230,4 +235,17 @@ proptest! {
         bytes[place] = byte;
         drop(Forest::read(&String::from_utf8_lossy(&bytes)));
     }
+}
+
+#[test]
+fn whoever_reads_a_forest_pauses_after_every_tree() {
+    thread_local! {
+        static PAUSES: Cell<usize> = const { Cell::new(0) };
+    }
+    let trees: Vec<_> = (0..50).map(|_| small()).collect();
+    let json = testing::json(&trees).to_string();
+    pauses::on_this_thread(|| PAUSES.set(PAUSES.get() + 1));
+    Forest::read(&json).unwrap();
+    // While it is parsed, checked, asked for its questions, and laid out.
+    assert!(PAUSES.get() >= 4 * 50, "{}", PAUSES.get());
 }

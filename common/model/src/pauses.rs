@@ -1,0 +1,18 @@
+//! Long work in short pieces, for a thread that is to leave the processors to others.
+
+use std::cell::Cell;
+
+thread_local! {
+    static PAUSE: Cell<fn()> = const { Cell::new(|| ()) };
+}
+
+/// From now on this thread calls `pause` between the pieces of what takes long in here: while it reads a forest, after
+/// every tree, some tens of microseconds apart.
+pub fn on_this_thread(pause: fn()) {
+    PAUSE.set(pause);
+}
+
+/// Does what this thread was told to do between two pieces; nothing, unless it was told.
+pub fn pause() {
+    PAUSE.get()();
+}
