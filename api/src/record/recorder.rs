@@ -68,27 +68,10 @@ impl Recorder {
         });
         let committing = committer::start(Arc::clone(&recorder), database.traffic_writer())
             .context("no thread for the committer")?;
-        recorder.watch("committer", committing, lifecycle);
+        watch("committer", committing, lifecycle);
         let draining = drain::run(Arc::clone(&recorder), database.clone());
-        recorder.watch("drain", tokio::spawn(draining), lifecycle);
+        watch("drain", tokio::spawn(draining), lifecycle);
         Ok(recorder)
-    }
-
-    /// What runs for as long as the process, beyond the request to stop, for requests in hand still want their
-    /// records: its end is the process'.
-    fn watch<T: fmt::Debug>(
-        &self,
-        name: &'static str,
-        running: impl Future<Output = T> + Send + 'static,
-        lifecycle: &Lifecycle,
-    ) {
-        let stop = lifecycle.soft_stop();
-        lifecycle.spawn(name, async move {
-            tokio::select! {
-                ended = running => anyhow::bail!("it ended: {ended:?}"),
-                () = stop.cancelled() => Ok(()),
-            }
-        });
     }
 
     /// Where answers are finished for which nobody waits any more.
@@ -176,5 +159,44 @@ impl Recorder {
         let in_hand = self.admission.in_hand(self.most_requests);
         metrics::gauge!("lapidary_traffic_requests_in_hand").set(in_hand as f64);
         self.accounts.scrape(render)
+    }
+}
+
+/// What runs for as long as the process, beyond the request to stop, for requests in hand still want their records: its
+/// end is the process'.
+fn watch<T: fmt::Debug>(
+    name: &'static str,
+    running: impl Future<Output = T> + Send + 'static,
+    lifecycle: &Lifecycle,
+) {
+    let stop = lifecycle.soft_stop();
+    lifecycle.spawn(name, async move {
+        tokio::select! {
+            ended = running => anyhow::bail!("it ended: {ended:?}"),
+            () = stop.cancelled() => Ok(()),
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{panic, thread};
+
+    use ::service::lifecycle::Ending;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_committer_that_dies_takes_the_process_with_it() {
+        let lifecycle = Lifecycle::new(Duration::ZERO).unwrap();
+        let (alive, ended) = oneshot::channel::<()>();
+        watch("committer", ended, &lifecycle);
+        let committer = thread::spawn(move || {
+            let _alive = alive;
+            panic::resume_unwind(Box::new("on purpose"));
+        });
+        assert!(committer.join().is_err());
+        assert!(matches!(lifecycle.run_until_stopped().await, Ending::Failed));
     }
 }

@@ -198,3 +198,36 @@ async fn all_faults_of_a_request_are_named_at_once() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn answers_are_counted_by_method_route_and_status() -> Result<()> {
+    in_world(|world| async move {
+        let api = world.start("api", &[]).await?;
+        let url = api.address().await?;
+        for _ in 0..3 {
+            post(&format!("{url}/v1/predictions"), DIAMOND).send().await?;
+        }
+        post(&format!("{url}/v1/predictions"), "{").send().await?;
+        for version in 1..=2 {
+            reqwest::get(format!("{url}/v1/models/{version}")).await?;
+        }
+        reqwest::get(format!("{url}/nothing")).await?;
+        let text = reqwest::get(format!("{url}/metrics")).await?.text().await?;
+        let counted = |labels: &str| {
+            let series = format!("lapidary_http_requests_total{{service=\"api\",{labels}}} ");
+            let line = text.lines().find_map(|line| line.strip_prefix(&series));
+            line.map(str::to_owned)
+        };
+        // Without a model there is no price, but there is a route.
+        for (labels, count) in [
+            (r#"method="POST",route="/v1/predictions",status="503""#, "3"),
+            (r#"method="POST",route="/v1/predictions",status="400""#, "1"),
+            (r#"method="GET",route="/v1/models/{version}",status="404""#, "2"),
+            (r#"method="GET",route="none",status="404""#, "1"),
+        ] {
+            assert_eq!(counted(labels).as_deref(), Some(count), "{labels} in {text}");
+        }
+        Ok(())
+    })
+    .await
+}

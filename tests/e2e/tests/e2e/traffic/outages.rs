@@ -1,7 +1,9 @@
 //! Postgres goes, hangs, takes nothing, and comes back.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{Cluster, Proxy, TestDatabase, World, in_world, in_world_on, until};
 
 use super::{api_by_way_of, away, drained, load::Load, metric, number};
@@ -97,6 +99,33 @@ async fn a_postgres_that_hangs_holds_nobody_up_for_long() -> Result<()> {
         way.restore();
         drained(&url).await?;
         load.is_on_record(&world).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_longer_than_it_may_is_given_up_and_on_record() -> Result<()> {
+    in_world(|world| async move {
+        let way = Proxy::start(world.database.url()).await?;
+        let settings = [("LAPIDARY__API__REQUEST_TIMEOUT_MS", "300")];
+        let api = api_by_way_of(&world, &way.url(), &settings).await?;
+        let url = api.address().await?;
+        let models = format!("{url}/v1/models");
+        ensure!(reqwest::get(&models).await?.status() == 200);
+        way.hold();
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(20))
+            .build()?;
+        let answer = client.get(&models).send().await?;
+        ensure!(answer.status() == 503, "{answer:?}");
+        let id = answer.headers()["x-request-id"].to_str()?.to_owned();
+        let text = answer.text().await?;
+        ensure!(text.contains("this took too long, and was given up"), "{text}");
+        way.restore();
+        drained(&url).await?;
+        let status = format!("SELECT status FROM traffic WHERE id = '{id}'");
+        ensure!(world.database.query(&status).await? == [json!({"status": 503})]);
+        Ok(())
     })
     .await
 }
