@@ -23,7 +23,7 @@ const WAITING: usize = 64;
 const ASIDE: u8 = 25;
 /// How long such a thread works before it rests, about.
 const STRETCH: Duration = Duration::from_micros(100);
-/// How long it then rests: so long that a swap is still a matter of a tenth of a second.
+/// How long it then rests, about: with the work it makes a swap a matter of a tenth of a second.
 const REST: Duration = Duration::from_micros(200);
 
 /// A bounded pool; cheap to clone.
@@ -67,7 +67,7 @@ impl Pool {
 }
 
 /// Does work that answers need not wait for, on a thread of its own that runs when the others leave it time, and rests
-/// between the pieces of its work.
+/// wherever the work pauses, as reading a forest does.
 pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
     let (done, result) = oneshot::channel();
     thread::Builder::new().name("aside".to_owned()).spawn(move || {

@@ -18,21 +18,28 @@ use super::{
 
 /// Begins; what comes back ends when the committer does, which it should not.
 pub(super) fn start(recorder: Arc<Recorder>, writer: TrafficWriter) -> io::Result<oneshot::Receiver<()>> {
+    on_a_thread(run(recorder, writer))
+}
+
+/// Does work on a thread of its own; what comes back ends when the work does, however it does.
+pub(super) fn on_a_thread(
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<oneshot::Receiver<()>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (alive, ended) = oneshot::channel();
     thread::Builder::new()
         .name("committer".to_owned())
         .spawn(move || {
             let _alive = alive;
-            runtime.block_on(run(&recorder, writer));
+            runtime.block_on(work);
         })?;
     Ok(ended)
 }
 
-async fn run(recorder: &Recorder, mut writer: TrafficWriter) {
+async fn run(recorder: Arc<Recorder>, mut writer: TrafficWriter) {
     loop {
         let group = recorder.queue.next().await;
-        keep(recorder, &mut writer, group).await;
+        keep(&recorder, &mut writer, group).await;
     }
 }
 

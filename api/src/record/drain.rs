@@ -15,9 +15,9 @@ use super::{group, recorder::Recorder};
 
 /// How often it is looked whether Postgres is back, and whether there is something to drain.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How long Postgres may take to say that it takes records. Nobody waits for that, and on a busy machine the connection
-/// alone may take longer than a commit may.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long Postgres may take to let itself be asked, connection included: nobody waits for that, and on a busy machine
+/// it may take longer than a commit may.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// How long Postgres may take for a group that is not waited for by anybody.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How many records go at a time.
@@ -55,7 +55,9 @@ async fn make_days(recorder: &Recorder, database: &Database) {
 
 /// Asks Postgres whether it takes records; if so, everybody commits again, and the spool is drained beside that.
 async fn bring_back(recorder: &Recorder, writer: &mut TrafficWriter) -> anyhow::Result<()> {
-    tokio::time::timeout(ANSWER_WITHIN, writer.write(&[])).await??;
+    tokio::time::timeout(ASK_WITHIN, writer.write(&[])).await??;
+    // Over the connection that is there now: as quickly as it is to commit.
+    tokio::time::timeout(recorder.commit_timeout, writer.write(&[])).await??;
     recorder.back();
     let drained = drain(&recorder.spool, writer, &mut |step| match step {
         Step::Drained(records) => recorder.accounts.drained(records),

@@ -180,23 +180,28 @@ fn watch<T: fmt::Debug>(
 
 #[cfg(test)]
 mod tests {
-    use std::{panic, thread};
+    use std::future::ready;
 
     use ::service::lifecycle::Ending;
-    use tokio::sync::oneshot;
+    use tokio::time::timeout;
 
     use super::*;
 
+    /// Longer than it takes to notice.
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// How the process ends whose committer does `work`.
+    async fn ending(work: impl Future<Output = ()> + Send + 'static) -> Ending {
+        let lifecycle = Lifecycle::new(LONG).unwrap();
+        let committing = committer::on_a_thread(work).unwrap();
+        watch("committer", committing, &lifecycle);
+        let ending = timeout(LONG / 2, lifecycle.run_until_stopped()).await;
+        ending.expect("it lives on without its committer")
+    }
+
     #[tokio::test]
-    async fn a_committer_that_dies_takes_the_process_with_it() {
-        let lifecycle = Lifecycle::new(Duration::ZERO).unwrap();
-        let (alive, ended) = oneshot::channel::<()>();
-        watch("committer", ended, &lifecycle);
-        let committer = thread::spawn(move || {
-            let _alive = alive;
-            panic::resume_unwind(Box::new("on purpose"));
-        });
-        assert!(committer.join().is_err());
-        assert!(matches!(lifecycle.run_until_stopped().await, Ending::Failed));
+    async fn a_committer_that_ends_or_dies_takes_the_process_with_it() {
+        assert_eq!(ending(ready(())).await, Ending::Failed);
+        assert_eq!(ending(async { panic!("on purpose") }).await, Ending::Failed);
     }
 }

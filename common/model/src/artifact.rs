@@ -125,11 +125,12 @@ impl Artifact {
         })
     }
 
-    /// The model in an artifact, in its kind's own open form: coefficients by name, or the JSON that XGBoost loads.
+    /// The model in an artifact, in its kind's own open form: coefficients by name, or the JSON that XGBoost loads. It is
+    /// not checked what the model predicts, as [`load`](Self::load) does.
     ///
     /// # Errors
     ///
-    /// Where `json` is no artifact of this [`FORMAT_VERSION`].
+    /// Where `json` is no artifact of this [`FORMAT_VERSION`], or of no known kind.
     pub fn open_form(json: &[u8]) -> Result<&str, ArtifactError> {
         let unread: Unread<'_> = serde_json::from_slice(json).map_err(|error| why_unread(json, error))?;
         check_version(unread.format_version)?;
@@ -194,6 +195,8 @@ fn check_version(found: u32) -> Result<(), ArtifactError> {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
     use crate::{fixture, linear::LinearForm};
     use proptest::prelude::*;
@@ -286,7 +289,43 @@ mod tests {
         assert!(matches!(loaded, Err(ArtifactError::Malformed(_))));
     }
 
+    #[test]
+    fn the_open_form_is_the_model_as_the_artifact_holds_it() {
+        let artifact = artifact();
+        let json: Value = serde_json::from_slice(artifact.json()).unwrap();
+        let open_form: Value = serde_json::from_str(Artifact::open_form(artifact.json()).unwrap()).unwrap();
+        assert_eq!(open_form, json["predictor"]["model"]);
+    }
+
+    #[test]
+    fn there_is_no_open_form_of_another_version_or_kind_or_without_its_booster() {
+        let refused = |json: &[u8]| {
+            let error = Artifact::open_form(json).unwrap_err();
+            format!(
+                "{error}: {}",
+                error.source().map_or(String::new(), ToString::to_string)
+            )
+        };
+        assert!(refused(br#"{"format_version":1}"#).starts_with("the artifact has format version 1"));
+        let of_kind = |kind| refused(&changed("/predictor/kind", json!(kind)));
+        assert!(
+            of_kind("oracle").contains("unknown variant `oracle`"),
+            "{}",
+            of_kind("oracle")
+        );
+        assert!(
+            of_kind("xgboost").contains("missing field `booster`"),
+            "{}",
+            of_kind("xgboost")
+        );
+    }
+
     proptest! {
+        #[test]
+        fn no_bytes_make_the_open_form_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Artifact::open_form(&bytes).is_err());
+        }
+
         #[test]
         fn every_coefficient_survives_bit_for_bit(intercept in -50.0..50.0, effect in -1.0..1.0) {
             let mut form = fixture::linear_form();

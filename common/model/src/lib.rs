@@ -1,7 +1,7 @@
 //! Prices from features: predictors, the artifact format, scores, and the gate.
 //!
 //! Everything in here is pure: no I/O, no clock, no randomness but from a fixed seed, and no input
-//! makes it panic. What trains models (`learn`) is behind the feature `learners`, which only the
+//! makes it panic. (`pauses` calls what its thread was told to call.) What trains models (`learn`) is behind the feature `learners`, which only the
 //! trainer turns on; whoever serves a model compiles no numerics library.
 //!
 //! To add a kind of model: a variant of [`domain::ModelKind`] and of [`Predictor`], its data and

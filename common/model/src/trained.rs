@@ -19,7 +19,7 @@ pub struct Trained {
     written: Box<RawValue>,
 }
 
-/// How each kind of [`Predictor`] is written.
+/// How each kind of [`Predictor`] is written: with the same names.
 #[derive(Serialize)]
 #[serde(tag = "kind", content = "model", rename_all = "snake_case")]
 enum Written<'m> {

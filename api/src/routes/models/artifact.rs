@@ -40,6 +40,6 @@ pub(crate) async fn artifact(
 
 fn exported(json: &[u8]) -> Result<Vec<u8>, Problem> {
     let model = Artifact::open_form(json);
-    let model = model.map_err(|error| Problem::conflict(format!("the artifact is not usable: {error}")))?;
+    let model = model.map_err(|error| Problem::conflict(format!("{:#}", anyhow::Error::new(error))))?;
     Ok(model.as_bytes().to_vec())
 }

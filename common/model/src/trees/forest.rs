@@ -34,7 +34,8 @@ impl Forest {
         Self::of(&form)
     }
 
-    /// [`read`](Self::read), once it is known to be JSON of this shape.
+    /// [`read`](Self::read), once it is known to be JSON of this shape. (What is of another booster may
+    /// have another, and is then malformed, with no better reason.)
     pub(super) fn of(form: &BoosterForm) -> Result<Self, ForestError> {
         check_kind(&form.learner.gradient_booster.name, &form.learner.objective.name)?;
         let base_score = base_score(&form.learner.learner_model_param)?;
