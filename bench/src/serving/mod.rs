@@ -43,6 +43,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
+    wrk::check()?;
     in_world(|world| async move {
         let system = System::start(&world).await?;
         println!("{}", report::heading(&world, &system, &options).await?);

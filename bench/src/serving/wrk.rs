@@ -21,6 +21,16 @@ pub(super) struct Measured {
     pub(super) machine_us: f64,
 }
 
+/// How to get it.
+const MISSING: &str = "cannot run wrk: `scripts/install.sh bench` installs it";
+
+/// Whether it is there, before anything takes time.
+pub(super) fn check() -> Result<()> {
+    // It tells its version with another exit code than 0.
+    Command::new("wrk").arg("-v").output().context(MISSING)?;
+    Ok(())
+}
+
 pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Measured> {
     let script = testkit::checkout()?.join(".local/bench/post.lua");
     fs::create_dir_all(script.parent().context("no folder")?)?;
@@ -37,7 +47,7 @@ pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Mea
         .arg(&script)
         .arg(format!("http://{}/v1/predictions", server.address))
         .output()
-        .context("cannot run wrk: `scripts/install.sh bench` installs it")?;
+        .context(MISSING)?;
     let after = (ticks_of(server.pid()?)?, ticks_of_all()?);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "wrk: {text}");
