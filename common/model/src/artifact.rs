@@ -91,8 +91,8 @@ impl Artifact {
     )]
     pub fn new(trained: Trained, ranges: Ranges) -> Self {
         let (predictor, written) = trained.into_parts();
-        let golden = golden::diamonds(predictor.trained_on()).into_iter();
-        let golden = golden.map(|diamond| Golden::of(diamond, &predictor, &ranges));
+        let diamonds = golden::diamonds(predictor.trained_on()).into_iter();
+        let golden = diamonds.map(|diamond| Golden::of(diamond, &predictor, &ranges));
         let form = ArtifactForm {
             format_version: FORMAT_VERSION,
             golden: golden.collect(),

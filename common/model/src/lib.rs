@@ -1,8 +1,9 @@
 //! Prices from features: predictors, the artifact format, scores, and the gate.
 //!
 //! Everything in here is pure: no I/O, no clock, no randomness but from a fixed seed, and no input
-//! makes it panic. (`pauses` calls what its thread was told to call.) What trains models (`learn`) is behind the feature `learners`, which only the
-//! trainer turns on; whoever serves a model compiles no numerics library.
+//! makes it panic; but `pauses` calls what its thread was told to call. What trains models (`learn`)
+//! is behind the feature `learners`, which only the trainer turns on; whoever serves a model compiles
+//! no numerics library.
 //!
 //! To add a kind of model: a variant of [`domain::ModelKind`] and of [`Predictor`], its data and
 //! prediction beside `linear`, its learner beside `learn::linear`; the compiler names the rest.

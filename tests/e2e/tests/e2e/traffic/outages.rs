@@ -89,7 +89,12 @@ async fn a_postgres_that_is_stopped_under_load_and_started_again_has_every_answe
 async fn what_a_postgres_that_hangs_does_not_commit_is_spooled() -> Result<()> {
     in_world(|world| async move {
         let way = Proxy::start(world.database.url()).await?;
-        let api = api_by_way_of(&world, &way.url(), &[]).await?;
+        let api = api_by_way_of(
+            &world,
+            &way.url(),
+            &[("LAPIDARY__TRAFFIC__COMMIT_TIMEOUT_MS", "200")],
+        )
+        .await?;
         let (url, load) = (api.address().await?, Load::default());
         let _clients = load.start(&url, 16);
         load.grows(200).await?;
