@@ -15,7 +15,11 @@ use anyhow::Result;
 use clap::Args;
 use testkit::{World, in_world};
 
-use self::{peers::Server, report::Round, system::System};
+use self::{
+    peers::Server,
+    report::{CALM, ECHO, OpenRound, Round, SWAPS},
+    system::System,
+};
 
 /// What every server is asked; nothing of it is left out.
 pub(crate) const BODY: &str = r#"{"carat":1.1,"cut":"Ideal","color":"H","clarity":"SI2","depth":61.5,"table":55,"x":6.6,"y":6.6,"z":4.1}"#;
@@ -31,9 +35,12 @@ pub(crate) struct Options {
     /// Connections of the closed loop.
     #[arg(long, default_value_t = 64)]
     connections: u32,
-    /// How many swaps there are under load.
+    /// How many swaps there are under load, in all turns together.
     #[arg(long, default_value_t = 100)]
     swaps: usize,
+    /// In how many turns the open loop is measured: the echo, calm, with swaps.
+    #[arg(long, default_value_t = 5)]
+    turns: usize,
     /// How many minutes the API is under full load afterwards, for its memory.
     #[arg(long, default_value_t = 5)]
     soak_minutes: u32,
@@ -52,21 +59,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         println!("{}", report::ratios(&rounds));
         plot::rounds(&rounds)?;
 
-        // Each as long as that with swaps, so that what machine and disk do meanwhile is in all.
-        let seconds = swaps::seconds(options.swaps);
-        let rate = report::half(&rounds, echo.name);
-        let bare = open_loop::run(echo.address, rate, seconds).await?;
-        println!("{}", report::open_loop("echo", rate, &bare));
-        let rate = report::half(&rounds, system.server.name);
-        let calm = open_loop::run(system.address(), rate, seconds).await?;
-        println!("{}", report::open_loop("calm", rate, &calm));
-        let (busy, swapped) = swaps::during(&world, &system, options.swaps, |seconds| {
-            open_loop::run(system.address(), rate, seconds)
-        })
-        .await?;
-        println!("{}", report::open_loop(&format!("{swapped} swaps"), rate, &busy));
-        println!("{}", report::verdict(&rounds, &calm, &busy));
-        plot::latencies(&bare, &calm, &busy)?;
+        let open = open(&world, &system, &echo, &rounds, &options).await?;
+        println!("{}", report::verdict(&rounds, &open));
+        plot::latencies(&open)?;
         let mib = soak::run(&world, &system, options.soak_minutes, options.connections).await?;
         if !mib.is_empty() {
             println!("{}", soak::told(&mib));
@@ -98,4 +93,48 @@ async fn closed(world: &World, system: &System, echo: &Server, options: &Options
         }
     }
     Ok(rounds)
+}
+
+/// The open loop in turns: the echo, which tells what the machine does to anyone, then ours, calm and during swaps. Each
+/// takes as long as that with swaps.
+async fn open(
+    world: &World,
+    system: &System,
+    echo: &Server,
+    rounds: &[Round],
+    options: &Options,
+) -> Result<Vec<OpenRound>> {
+    let (bare, ours) = (
+        report::half(rounds, echo.name),
+        report::half(rounds, system.server.name),
+    );
+    // There and back.
+    let swaps = options.swaps.div_ceil(options.turns.max(1)).next_multiple_of(2);
+    println!("{}", report::open_heading(bare, ours, swaps));
+    let mut open = Vec::new();
+    for number in 1..=options.turns {
+        let seconds = swaps::seconds(swaps);
+        let outcomes = [
+            (ECHO, open_loop::run(echo.address, bare, seconds).await?),
+            (CALM, open_loop::run(system.address(), ours, seconds).await?),
+            (
+                SWAPS,
+                swaps::during(world, system, swaps, |seconds| {
+                    open_loop::run(system.address(), ours, seconds)
+                })
+                .await?,
+            ),
+        ];
+        for (load, outcome) in outcomes {
+            let round = OpenRound {
+                number,
+                load,
+                outcome,
+            };
+            println!("{}", round.row());
+            open.push(round);
+        }
+    }
+    println!("{}", report::open_medians(&open));
+    Ok(open)
 }

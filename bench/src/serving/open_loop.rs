@@ -48,12 +48,15 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn at(&self, share: f64) -> f64 {
-        let last = self.times_ms.len().saturating_sub(1) as f64;
-        self.times_ms
-            .get((last * share).round() as usize)
-            .copied()
-            .unwrap_or(f64::NAN)
+        quantile(&self.times_ms, share)
     }
+}
+
+/// The time within which so many came, of times in rising order.
+pub(crate) fn quantile(times_ms: &[f64], share: f64) -> f64 {
+    let last = times_ms.len().saturating_sub(1) as f64;
+    let place = (last * share).round() as usize;
+    times_ms.get(place).copied().unwrap_or(f64::NAN)
 }
 
 /// When what is sent.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
-use super::{open_loop::Outcome, report::Round};
+use super::{
+    open_loop::quantile,
+    report::{CALM, ECHO, OpenRound, Round, SWAPS},
+};
 
 const SIZE: (u32, u32) = (720, 420);
 const SERVERS: [(&str, RGBColor); 3] = [("echo", BLACK), ("lapidary", BLUE), ("fastapi", RED)];
@@ -37,23 +40,28 @@ pub(super) fn rounds(rounds: &[Round]) -> Result<()> {
     )
 }
 
-/// Latency by quantile: of the echo, which tells what the machine does to anyone, and of ours, calm and during swaps.
-pub(super) fn latencies(bare: &Outcome, calm: &Outcome, busy: &Outcome) -> Result<()> {
-    let points = |outcome: &Outcome| -> Vec<_> {
+/// Latency by quantile, of all turns together: of the echo, which tells what the machine does to anyone, and of ours,
+/// calm and during swaps.
+pub(super) fn latencies(open: &[OpenRound]) -> Result<()> {
+    let loads = [(ECHO, BLACK), (CALM, BLUE), (SWAPS, RED)];
+    let times = loads.map(|(load, _)| {
+        let turns = open.iter().filter(|round| round.load == load);
+        let mut times: Vec<_> = turns.flat_map(|round| &round.outcome.times_ms).copied().collect();
+        times.sort_by(f64::total_cmp);
+        times
+    });
+    let points = |times: &[f64]| -> Vec<_> {
         (0..=400)
             .map(|step| 1.0 - 10_f64.powf(-f64::from(step) / 100.0))
-            .map(|share| (-(1.0 - share).log10(), outcome.at(share)))
+            .map(|share| (-(1.0 - share).log10(), quantile(times, share)))
             .collect()
     };
-    let lines = [
-        ("echo".to_owned(), BLACK, points(bare)),
-        ("calm".to_owned(), BLUE, points(calm)),
-        ("swaps".to_owned(), RED, points(busy)),
-    ];
-    let most = [bare, calm, busy]
-        .map(|it| it.at(1.0))
-        .into_iter()
-        .fold(1.0, f64::max);
+    let lines = loads
+        .iter()
+        .zip(&times)
+        .map(|((load, color), times)| ((*load).to_owned(), *color, points(times)));
+    let lines: Vec<_> = lines.collect();
+    let most = times.iter().flatten().copied().fold(1.0, f64::max);
     draw(
         "serving-latency.svg",
         ("nines (2 = p99)", "ms"),

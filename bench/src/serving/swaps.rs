@@ -15,23 +15,24 @@ const SECONDS_A_SWAP: f64 = 0.5;
 /// Beyond the promotions themselves.
 const SPARE_SECONDS: u32 = 2;
 
-/// Puts load on while `swaps` promotions happen; what the load saw, and how many swaps there were.
+/// Puts load on while `swaps` promotions happen, the last to the champion of the other loads; what the load saw.
 pub(super) async fn during<F>(
     world: &World,
     system: &System,
     swaps: usize,
     load: impl FnOnce(u32) -> F,
-) -> Result<(Outcome, usize)>
+) -> Result<Outcome>
 where
     F: Future<Output = Result<Outcome>>,
 {
-    let versions = versions(system).await?;
+    let order = order(&versions(system).await?, swaps);
     let key = world.operator_key().await?;
     let url = system.url();
-    let promoting = tokio::spawn(async move { promote_all(&url, &key, &versions, swaps).await });
+    let promoting = tokio::spawn(async move { promote_all(&url, &key, &order).await });
     let outcome = load(seconds(swaps)).await?;
     ensure!(promoting.is_finished(), "the load ended before the swaps");
-    Ok((outcome, promoting.await??))
+    promoting.await??;
+    Ok(outcome)
 }
 
 /// How long the load lasts.
@@ -53,22 +54,44 @@ async fn versions(system: &System) -> Result<Vec<u64>> {
     Ok(versions)
 }
 
-async fn promote_all(url: &str, key: &str, versions: &[u64], swaps: usize) -> Result<usize> {
+/// The others in turns, each followed by the first, which serves before and is what the other loads measure: so the same
+/// trees are walked half of the time.
+fn order(versions: &[u64], swaps: usize) -> Vec<u64> {
+    let (champion, others) = versions.split_at(1);
+    let there_and_back = |other: &u64| [*other, champion[0]];
+    others
+        .iter()
+        .cycle()
+        .flat_map(there_and_back)
+        .take(swaps)
+        .collect()
+}
+
+async fn promote_all(url: &str, key: &str, order: &[u64]) -> Result<()> {
     let client = Client::new();
     let mut pace = tokio::time::interval(Duration::from_secs_f64(SECONDS_A_SWAP));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for number in 0..swaps {
+    for version in order {
         pace.tick().await;
-        // The first is the champion; the first swap is to another.
-        let version = versions[(number + 1) % versions.len()];
         let sent = client
             .post(format!("{url}/v1/models/{version}/promote"))
             .bearer_auth(key);
         let answer = sent.json(&json!({"reason": "swaps under load"})).send().await?;
-        if !answer.status().is_success() {
-            eprintln!("promotion {number} was refused: {}", answer.text().await?);
-            return Ok(number);
-        }
+        ensure!(
+            answer.status().is_success(),
+            "the promotion of {version} was refused: {}",
+            answer.text().await?
+        );
     }
-    Ok(swaps)
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_swap_is_to_another_model_and_the_last_to_the_champion() {
+        assert_eq!(order(&[1, 2, 3], 6), [2, 1, 3, 1, 2, 1]);
+    }
 }
