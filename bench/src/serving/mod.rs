@@ -35,12 +35,12 @@ pub(crate) struct Options {
     /// Connections of the closed loop.
     #[arg(long, default_value_t = 64)]
     connections: u32,
-    /// How many swaps there are under load, in all turns together.
+    /// How many swaps there are under load, in all turns together; an even number each.
     #[arg(long, default_value_t = 100)]
     swaps: usize,
     /// In how many turns the open loop is measured: the echo, calm, with swaps.
-    #[arg(long, default_value_t = 5)]
-    turns: usize,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    turns: u32,
     /// How many minutes the API is under full load afterwards, for its memory.
     #[arg(long, default_value_t = 5)]
     soak_minutes: u32,
@@ -109,7 +109,7 @@ async fn open(
         report::half(rounds, system.server.name),
     );
     // There and back.
-    let swaps = options.swaps.div_ceil(options.turns.max(1)).next_multiple_of(2);
+    let swaps = options.swaps.div_ceil(options.turns as usize).next_multiple_of(2);
     println!("{}", report::open_heading(bare, ours, swaps));
     let mut open = Vec::new();
     for number in 1..=options.turns {

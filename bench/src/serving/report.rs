@@ -37,7 +37,7 @@ pub(super) const SWAPS: &str = "swaps";
 
 /// One load of the open loop in one turn.
 pub(super) struct OpenRound {
-    pub(super) number: usize,
+    pub(super) number: u32,
     pub(super) load: &'static str,
     pub(super) outcome: Outcome,
 }
@@ -157,4 +157,29 @@ pub(super) fn verdict(rounds: &[Round], open: &[OpenRound]) -> String {
         target("no failure", open.iter().all(|round| round.outcome.failures == 0)),
     ]
     .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_compared_within_a_round() {
+        let round = |server, per_second| Round {
+            number: 1,
+            server,
+            measured: Measured {
+                per_second,
+                p50_ms: 1.0,
+                p99_ms: 1.0,
+                server_us: 1.0,
+                machine_us: 1.0,
+            },
+        };
+        // Half of the echo in each but the last, however fast the machine was; of the medians, a fifth.
+        let speeds = [(100.0, 50.0), (20.0, 10.0), (200.0, 20.0)];
+        let rounds = speeds.map(|(echo, ours)| [round("echo", echo), round("lapidary", ours)]);
+        let ratio = ratio(rounds.as_flattened(), "echo").unwrap();
+        assert!((ratio - 0.5).abs() < 1e-9, "{ratio}");
+    }
 }
