@@ -1,7 +1,8 @@
 //! The open loop: requests go out by a plan whatever the answers do, and times count from the planned moment.
 //!
-//! Two threads: one sends, and sleeps between, for that wakes more exactly than timers of an async runtime; the other
-//! takes the answers of all connections. More threads would compete with what they measure.
+//! Two threads: one sends what is due, and sleeps between, for that wakes more exactly than timers of an async runtime;
+//! the other takes the answers of all connections. More threads, or waking up for each request, would compete with what
+//! they measure.
 
 use std::{
     io::Write as _,
@@ -22,8 +23,10 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::BODY;
+use super::{BODY, cpu};
 
+/// How long the sender sleeps at the least; what is due meanwhile goes out late, and counts from when it was due.
+const SLEEP: Duration = Duration::from_micros(500);
 /// More than can be under way at once at the rates and times measured here.
 const CONNECTIONS: usize = 128;
 /// One in so many is explained, another a batch of ten.
@@ -42,6 +45,8 @@ pub(crate) struct Outcome {
     pub(crate) failures: u64,
     /// Answers a second that were reached.
     pub(crate) per_second: f64,
+    /// CPU time of the whole machine for an answer, load and Postgres included, in microseconds.
+    pub(crate) machine_us: f64,
     /// What one failure looked like.
     pub(crate) example: Option<String>,
 }
@@ -124,13 +129,14 @@ fn blocking(address: SocketAddr, rate: f64, seconds: u32, requests: [Vec<u8>; 3]
         seen: Mutex::default(),
         idle,
     });
+    let before = cpu::of_all()?;
     let (stop, stopped) = oneshot::channel();
     let taking = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || take(&shared, stopped))
     };
     let sent = send(&plan, (rate * f64::from(seconds)) as u64, &shared, &ready);
-    let elapsed = plan.start.elapsed();
+    let (elapsed, after) = (plan.start.elapsed(), cpu::of_all()?);
     // Nobody listens only if that thread broke down, which it then says.
     let _ = stop.send(());
     taking.join().ok().context("taking the answers broke down")??;
@@ -139,6 +145,7 @@ fn blocking(address: SocketAddr, rate: f64, seconds: u32, requests: [Vec<u8>; 3]
     seen.times_ms.sort_by(f64::total_cmp);
     Ok(Outcome {
         per_second: seen.times_ms.len() as f64 / elapsed.as_secs_f64(),
+        machine_us: (after - before) / seen.times_ms.len() as f64,
         times_ms: seen.times_ms,
         failures: seen.failures,
         example: seen.example,
@@ -150,7 +157,10 @@ fn send(plan: &Plan, total: u64, shared: &Shared, ready: &mpsc::Receiver<Idle>) 
     let mut ends: [Option<TcpStream>; CONNECTIONS] = [const { None }; CONNECTIONS];
     for number in 0..total {
         let moment = plan.moment(number);
-        thread::sleep(moment.saturating_duration_since(Instant::now()));
+        let early = moment.saturating_duration_since(Instant::now());
+        if !early.is_zero() {
+            thread::sleep(early.max(SLEEP));
+        }
         let Idle { connection, opened } = ready.recv_timeout(LAST).context("no connection is free")?;
         let nanoseconds = moment.duration_since(plan.start).as_nanos() as u64;
         shared.planned[connection].store(nanoseconds, Ordering::Release);

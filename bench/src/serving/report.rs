@@ -47,7 +47,7 @@ impl OpenRound {
         let it = &self.outcome;
         let example = it.example.as_deref().and_then(|it| it.lines().next());
         format!(
-            "| {} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {}{} |",
+            "| {} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {}{} |",
             self.number,
             self.load,
             it.per_second,
@@ -55,6 +55,7 @@ impl OpenRound {
             it.at(0.99),
             it.at(0.999),
             it.at(1.0),
+            it.machine_us,
             it.failures,
             example.map_or(String::new(), |it| format!(" ({it})")),
         )
@@ -120,7 +121,7 @@ pub(super) fn open_heading(bare: f64, ours: f64, swaps: usize) -> String {
     format!(
         "Open loop at half of these, in turns: the echo at {bare:.0}/s, ours at {ours:.0}/s, calm and with {swaps} swaps a \
          turn. Times count from when a request was to be sent.\n\n\
-         | turn | load | answered/s | p50 ms | p99 ms | p99.9 ms | worst ms | failures |\n|---|---|---|---|---|---|---|---|"
+         | turn | load | answered/s | p50 ms | p99 ms | p99.9 ms | worst ms | machine CPU µs/request | failures |\n|---|---|---|---|---|---|---|---|---|"
     )
 }
 

@@ -4,10 +4,7 @@ use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{BODY, peers::Server};
-
-/// Of Linux' accounts of processes.
-const TICK_US: f64 = 10_000.0;
+use super::{BODY, cpu, peers::Server};
 
 /// What one run of wrk measured.
 #[derive(Clone, Copy)]
@@ -38,7 +35,7 @@ pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Mea
         "wrk.method = 'POST'\nwrk.body = '{BODY}'\nwrk.headers['content-type'] = 'application/json'\n"
     );
     fs::write(&script, lua)?;
-    let before = (ticks_of(server.pid()?)?, ticks_of_all()?);
+    let before = (cpu::of_process(server.pid()?)?, cpu::of_all()?);
     let output = Command::new("wrk")
         .args(["-t2", "--latency", "--timeout", "10s"])
         .arg(format!("-c{connections}"))
@@ -48,7 +45,7 @@ pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Mea
         .arg(format!("http://{}/v1/predictions", server.address))
         .output()
         .context(MISSING)?;
-    let after = (ticks_of(server.pid()?)?, ticks_of_all()?);
+    let after = (cpu::of_process(server.pid()?)?, cpu::of_all()?);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "wrk: {text}");
     ensure!(
@@ -61,8 +58,8 @@ pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Mea
         per_second: field(&text, "Requests/sec:")?.parse()?,
         p50_ms: milliseconds(field(&text, "50%")?)?,
         p99_ms: milliseconds(field(&text, "99%")?)?,
-        server_us: (after.0 - before.0) * TICK_US / requests,
-        machine_us: (after.1 - before.1) * TICK_US / requests,
+        server_us: (after.0 - before.0) / requests,
+        machine_us: (after.1 - before.1) / requests,
     })
 }
 
@@ -88,27 +85,6 @@ fn milliseconds(text: &str) -> Result<f64> {
         }
     }
     anyhow::bail!("{text} is no time")
-}
-
-fn ticks_of(pid: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').context("no name in /proc")?;
-    sum(fields.split_whitespace().skip(11).take(2))
-}
-
-/// Busy time of all cores: user, nice, system, and interrupts.
-fn ticks_of_all() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/stat")?;
-    let line = stat.lines().next().context("no /proc/stat")?;
-    let fields: Vec<_> = line.split_whitespace().skip(1).collect();
-    sum([0, 1, 2, 5, 6]
-        .iter()
-        .filter_map(|place| fields.get(*place).copied()))
-}
-
-fn sum<'t>(numbers: impl Iterator<Item = &'t str>) -> Result<f64> {
-    let numbers: Vec<f64> = numbers.map(str::parse).collect::<Result<_, _>>()?;
-    Ok(numbers.iter().sum())
 }
 
 #[cfg(test)]
