@@ -11,13 +11,13 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use testkit::{
-    Process, World,
+    World,
     generate::{Diamonds, Size},
     in_world, until,
 };
 
-/// Of Linux' accounts of processes.
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::usage;
+
 /// How long one large file may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -111,40 +111,16 @@ async fn large(file: &Path) -> Result<Large> {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let seconds = started.elapsed().as_secs_f64();
-        let peak_mib = peak_mib(&ingest)?;
-        let cpu_seconds = cpu_seconds(&ingest)?;
+        let pid = ingest.pid().context("it has ended")?;
         sender.send(Large {
             seconds,
-            cpu_seconds,
-            peak_mib,
+            cpu_seconds: usage::cpu_us(pid)? / 1e6,
+            peak_mib: usage::peak_mib(pid)?,
         })?;
         Ok(())
     })
     .await?;
     receiver.recv().context("nothing was measured")
-}
-
-/// The most memory that a process has had resident.
-fn peak_mib(process: &Process) -> Result<f64> {
-    let pid = process.pid().context("it has ended")?;
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = line
-        .and_then(|line| line.trim().strip_suffix("kB"))
-        .context("no peak in /proc")?
-        .trim()
-        .parse()?;
-    Ok(kib / 1024.0)
-}
-
-/// What a process has had of all cores, in user and system mode.
-fn cpu_seconds(process: &Process) -> Result<f64> {
-    let pid = process.pid().context("it has ended")?;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').context("no name in /proc")?;
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks: Vec<f64> = ticks.map(str::parse).collect::<Result<_, _>>()?;
-    Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
 }
 
 /// polars' own way from the CSV to Parquet, in a process of its own.

@@ -3,6 +3,7 @@
 mod ingest;
 mod serving;
 mod training;
+mod usage;
 
 use anyhow::Result;
 use clap::Parser;

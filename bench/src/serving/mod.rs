@@ -1,6 +1,5 @@
 //! How fast prices are answered and recorded, beside a bare echo and the usual way in Python.
 
-mod cpu;
 mod open_loop;
 mod peers;
 mod plot;

@@ -23,7 +23,8 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{BODY, cpu};
+use super::BODY;
+use crate::usage;
 
 /// How long the sender sleeps at the least; what is due meanwhile goes out late, and counts from when it was due.
 const SLEEP: Duration = Duration::from_micros(500);
@@ -129,14 +130,14 @@ fn blocking(address: SocketAddr, rate: f64, seconds: u32, requests: [Vec<u8>; 3]
         seen: Mutex::default(),
         idle,
     });
-    let before = cpu::of_all()?;
+    let before = usage::machine_cpu_us()?;
     let (stop, stopped) = oneshot::channel();
     let taking = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || take(&shared, stopped))
     };
     let sent = send(&plan, (rate * f64::from(seconds)) as u64, &shared, &ready);
-    let (elapsed, after) = (plan.start.elapsed(), cpu::of_all()?);
+    let (elapsed, after) = (plan.start.elapsed(), usage::machine_cpu_us()?);
     // Nobody listens only if that thread broke down, which it then says.
     let _ = stop.send(());
     taking.join().ok().context("taking the answers broke down")??;

@@ -1,18 +1,19 @@
 //! Whether memory stays where it is: resident memory at full rate, minute by minute.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use testkit::World;
 
 use super::{system::System, wrk};
+use crate::usage;
 
 /// Puts full load on for so many minutes; the resident memory after each, in MiB.
 pub(super) async fn run(world: &World, system: &System, minutes: u32, connections: u32) -> Result<Vec<f64>> {
     let mut mib = Vec::new();
     for _ in 0..minutes {
         wrk::run(&system.server, 60, connections)?;
-        mib.push(resident_mib(system.server.pid()?)?);
+        mib.push(usage::resident_mib(system.server.pid()?)?);
         // Records of a minute take a gigabyte, and nobody reads them.
         empty(world).await?;
     }
@@ -28,15 +29,6 @@ pub(super) fn told(mib: &[f64]) -> String {
         list.join(", "),
         last / first
     )
-}
-
-fn resident_mib(pid: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line
-        .and_then(|line| line.trim().strip_suffix("kB"))
-        .context("no memory in /proc")?;
-    Ok(kib.trim().parse::<f64>()? / 1024.0)
 }
 
 async fn empty(world: &World) -> Result<()> {

@@ -4,7 +4,8 @@ use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{BODY, cpu, peers::Server};
+use super::{BODY, peers::Server};
+use crate::usage;
 
 /// What one run of wrk measured.
 #[derive(Clone, Copy)]
@@ -35,7 +36,7 @@ pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Mea
         "wrk.method = 'POST'\nwrk.body = '{BODY}'\nwrk.headers['content-type'] = 'application/json'\n"
     );
     fs::write(&script, lua)?;
-    let before = (cpu::of_process(server.pid()?)?, cpu::of_all()?);
+    let before = (usage::cpu_us(server.pid()?)?, usage::machine_cpu_us()?);
     let output = Command::new("wrk")
         .args(["-t2", "--latency", "--timeout", "10s"])
         .arg(format!("-c{connections}"))
@@ -45,7 +46,7 @@ pub(super) fn run(server: &Server, seconds: u32, connections: u32) -> Result<Mea
         .arg(format!("http://{}/v1/predictions", server.address))
         .output()
         .context(MISSING)?;
-    let after = (cpu::of_process(server.pid()?)?, cpu::of_all()?);
+    let after = (usage::cpu_us(server.pid()?)?, usage::machine_cpu_us()?);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "wrk: {text}");
     ensure!(
