@@ -4,8 +4,8 @@ use super::{
     Contributions, MAX_PLACES,
     fault::ForestError,
     form::{BoosterForm, Header, LearnerForm, ModelForm, ParamForm},
+    layout::Layout,
     tree::Tree,
-    walk::Layout,
 };
 use crate::{features::NAMES, pauses::pause};
 

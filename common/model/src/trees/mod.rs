@@ -7,11 +7,15 @@
 mod fault;
 mod forest;
 mod form;
+mod layout;
+mod one_by_one;
+mod questions;
 mod shap;
+#[cfg(target_arch = "x86_64")]
+mod side_by_side;
 #[cfg(test)]
 mod testing;
 mod tree;
-mod walk;
 
 use domain::PartialDiamond;
 #[cfg(any(test, feature = "learners"))]

@@ -1,93 +1,24 @@
-//! The quick way through a forest.
+//! A forest whose trees are walked one by one, on any processor.
 //!
 //! Every tree is laid out as a complete one of the forest's depth: the children of place *p* are at
 //! 2*p* and 2*p* + 1, so no node holds where its children are, and leaves that are less deep are
-//! repeated beneath themselves. Different questions are few (a histogram has 256 thresholds for a
-//! feature), so a row answers each of them once, side by side; a walk then needs no comparison, no
-//! branch and no feature: *p* becomes 2*p* + answer. The processor overlaps the walks of many trees
-//! by itself, for none depends on another. What it waits for is memory, so the last three questions
-//! of every way lie with their leaves in one line of its cache: a tree of depth 6 takes one such line
-//! and a quarter, wherever a row goes.
+//! repeated beneath themselves. A row answers each question once, side by side; a walk then needs no
+//! comparison, no branch and no feature: *p* becomes 2*p* + answer. The processor overlaps the walks
+//! of many trees by itself, for none depends on another. What it waits for is memory, so the last
+//! three questions of every way lie with their leaves in one line of its cache: a tree of depth 6
+//! takes one such line and a quarter, wherever a row goes.
 
 use std::cell::RefCell;
 
 use super::{
-    fault::ForestError,
-    tree::{Node, Split, Subtree, Tree},
+    questions::{Answers, Questions},
+    tree::{Node, Subtree, Tree},
 };
 use crate::pauses::pause;
 
-/// The most different questions, so that the number of one takes two bytes and needs no check.
-const MAX_QUESTIONS: usize = 1 << 16;
-
-/// What a row answers to every question: whether it goes right.
-type Answers = [bool; MAX_QUESTIONS];
-
 thread_local! {
     /// Made once for each thread: of these 64 KiB, a prediction writes as many bytes as there are questions.
-    static ANSWERS: RefCell<Box<Answers>> = RefCell::new(Box::new([false; MAX_QUESTIONS]));
-}
-
-/// Questions without their trees.
-#[derive(Debug, Clone, PartialEq)]
-struct Questions {
-    /// The thresholds asked of each feature, ascending: first those where a missing value goes left,
-    /// then those where it goes right.
-    thresholds: Box<[[Vec<f32>; 2]; 9]>,
-}
-
-impl Questions {
-    fn of(trees: &[Tree]) -> Result<Self, ForestError> {
-        let mut thresholds = Box::<[[Vec<f32>; 2]; 9]>::default();
-        for tree in trees {
-            for split in tree.splits() {
-                thresholds[usize::from(split.feature)][side(split)].push(split.threshold);
-            }
-            pause();
-        }
-        for thresholds in thresholds.as_flattened_mut() {
-            pause();
-            thresholds.sort_by(f32::total_cmp);
-            thresholds.dedup_by_key(|threshold| threshold.to_bits());
-        }
-        let questions: usize = thresholds.as_flattened().iter().map(Vec::len).sum();
-        if questions > MAX_QUESTIONS {
-            return Err(ForestError::TooManyQuestions { questions });
-        }
-        Ok(Self { thresholds })
-    }
-
-    /// The number of the question that `split` asks.
-    fn number(&self, split: &Split) -> u16 {
-        let group = 2 * usize::from(split.feature) + side(split);
-        let groups = self.thresholds.as_flattened();
-        let before: usize = groups[..group].iter().map(Vec::len).sum();
-        let within = groups[group].partition_point(|threshold| threshold.total_cmp(&split.threshold).is_lt());
-        (before + within) as u16
-    }
-
-    /// Answers every question for `row`.
-    fn answer(&self, row: &[f32; 9], answers: &mut Answers) {
-        let mut rest = &mut answers[..];
-        for (value, groups) in row.iter().zip(self.thresholds.iter()) {
-            for (missing, thresholds) in [false, true].into_iter().zip(groups) {
-                let (here, after) = rest.split_at_mut(thresholds.len());
-                if value.is_nan() {
-                    here.fill(missing);
-                } else {
-                    for (answer, threshold) in here.iter_mut().zip(thresholds) {
-                        *answer = value >= threshold;
-                    }
-                }
-                rest = after;
-            }
-        }
-    }
-}
-
-/// Where a missing value goes: 0 is left, 1 is right.
-fn side(split: &Split) -> usize {
-    usize::from(!split.missing_left)
+    static ANSWERS: RefCell<Box<Answers>> = RefCell::new(Box::new([false; _]));
 }
 
 /// Questions at the bottom of a tree that share a [`Block`]: on each way to a leaf, so many.
@@ -104,9 +35,9 @@ struct Block {
     leaves: [f32; BLOCK],
 }
 
-/// A forest laid out for walking.
+/// A forest laid out for walking tree by tree.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Layout {
+pub(super) struct OneByOne {
     questions: Questions,
     /// At least [`BLOCK_DEPTH`].
     depth: u32,
@@ -116,17 +47,13 @@ pub(super) struct Layout {
     blocks: Vec<Block>,
 }
 
-impl Layout {
-    /// Lays out `trees`, none of which is deeper than `depth`.
-    ///
-    /// # Errors
-    ///
-    /// Where they ask too many different questions.
-    pub(super) fn of(trees: &[Tree], depth: u32) -> Result<Self, ForestError> {
+impl OneByOne {
+    /// Lays out `trees`, which ask `questions`, and none of which is deeper than `depth`.
+    pub(super) fn of(trees: &[Tree], questions: Questions, depth: u32) -> Self {
         let depth = depth.max(BLOCK_DEPTH);
         let blocks_of_tree = 1 << (depth - BLOCK_DEPTH);
         let mut layout = Self {
-            questions: Questions::of(trees)?,
+            questions,
             depth,
             asked: vec![0; trees.len() * blocks_of_tree],
             blocks: vec![Block::default(); trees.len() * blocks_of_tree],
@@ -135,7 +62,7 @@ impl Layout {
             layout.lay(tree.root(), first, 1, 0);
             pause();
         }
-        Ok(layout)
+        layout
     }
 
     /// Lays `subtree` at `place`, `level` questions beneath its tree's root, the tree's first block being `first`.
