@@ -125,8 +125,8 @@ mod tests {
             )
         };
         let can = pulp::x86::V4::is_available();
-        assert_eq!(is_side_by_side(&read(&[complete(8, 1.0)])), can);
-        assert!(!is_side_by_side(&read(&[complete(9, 1.0)])));
+        assert_eq!(is_side_by_side(&read(&[complete(7, 1.0)])), can);
+        assert!(!is_side_by_side(&read(&[complete(8, 1.0)])));
         assert_eq!(is_side_by_side(&asking(2047)), can);
         assert!(!is_side_by_side(&asking(2048)));
     }

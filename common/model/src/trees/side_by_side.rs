@@ -22,8 +22,9 @@ use crate::pauses::pause;
 
 /// Trees side by side, and the groups that a question can tell apart.
 const LANES: usize = 32;
-/// Deeper forests have more questions than it pays to read.
-const MAX_DEPTH: u32 = 8;
+/// Deeper forests have more questions than it pays to read: 7 deep, a row takes a sixth less time than one by one, and 8
+/// deep twice as much.
+const MAX_DEPTH: u32 = 7;
 /// Ranks times [`LANES`] take two bytes.
 const MAX_RANK: usize = u16::MAX as usize / LANES;
 
@@ -116,8 +117,7 @@ impl SideBySide {
             4 => self.walk::<16>(row, start),
             5 => self.walk::<32>(row, start),
             6 => self.walk::<64>(row, start),
-            7 => self.walk::<128>(row, start),
-            _ => self.walk::<256>(row, start),
+            _ => self.walk::<128>(row, start),
         }
     }
 
@@ -196,7 +196,6 @@ impl Ways {
         self.step::<16, PLACES>(asked);
         self.step::<32, PLACES>(asked);
         self.step::<64, PLACES>(asked);
-        self.step::<128, PLACES>(asked);
         cast(self.place)
     }
 
@@ -253,4 +252,4 @@ macro_rules! halve {
     )*};
 }
 
-halve!(2 4 8 16 32 64 128);
+halve!(2 4 8 16 32 64);
