@@ -9,6 +9,7 @@ use crate::pauses::pause;
 /// The most different questions, so that the number of one takes two bytes and needs no check.
 const MAX_QUESTIONS: usize = 1 << 16;
 /// Each feature's questions are two groups: those where a missing value goes left, then those where it goes right.
+#[cfg(any(test, target_arch = "x86_64"))]
 pub(super) const GROUPS: usize = 18;
 
 /// What a row answers to every question: whether it goes right.
@@ -48,6 +49,7 @@ impl Questions {
     }
 
     /// How many questions the largest group has.
+    #[cfg(any(test, target_arch = "x86_64"))]
     pub(super) fn largest_group(&self) -> usize {
         let groups = self.thresholds.as_flattened();
         groups.iter().map(Vec::len).max().unwrap_or(0)
@@ -89,6 +91,7 @@ impl Questions {
 
     /// How many questions of each group `row` answers by going right: these are the group's first ones. (Inlined, so
     /// that it is compiled for the processor that the caller is compiled for.)
+    #[cfg(any(test, target_arch = "x86_64"))]
     #[inline(always)]
     pub(super) fn ranks(&self, row: &[f32; 9]) -> [u16; GROUPS] {
         let mut ranks = [0; GROUPS];
