@@ -61,10 +61,12 @@ mod tests {
     fn layouts(trees: &[Tree]) -> Vec<Layout> {
         let questions = Questions::of(trees).unwrap();
         let depth = depth(trees);
-        let mut layouts = vec![Layout::OneByOne(OneByOne::of(trees, questions.clone(), depth))];
+        let one_by_one = Layout::OneByOne(OneByOne::of(trees, questions.clone(), depth));
         #[cfg(target_arch = "x86_64")]
-        layouts.extend(SideBySide::of(trees, questions, depth).map(Layout::SideBySide));
-        layouts
+        let side_by_side = SideBySide::of(trees, questions, depth).map(Layout::SideBySide);
+        #[cfg(not(target_arch = "x86_64"))]
+        let side_by_side = None;
+        [one_by_one].into_iter().chain(side_by_side).collect()
     }
 
     /// Complete to this depth, each question another one.
@@ -83,7 +85,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_layout_comes_to_the_leaves_that_the_plain_way_does(
-            sketches in proptest::collection::vec(testing::trees(8, 9), 0..70),
+            // Not deeper than what lies side by side: one that is would leave the others to one layout.
+            sketches in proptest::collection::vec(testing::trees(7, 9), 0..70),
             rows in proptest::collection::vec(testing::rows(), 1..5),
         ) {
             for layout in layouts(&read(&sketches)) {

@@ -22,8 +22,8 @@ use crate::pauses::pause;
 
 /// Trees side by side, and the groups that a question can tell apart.
 const LANES: usize = 32;
-/// Deeper forests have more questions than it pays to read: 7 deep, a row takes a sixth less time than one by one, and 8
-/// deep twice as much.
+/// Deeper forests have more questions than it pays to read: of 750 trees 7 deep, a row takes a sixth less
+/// time than one by one, and of as many 8 deep twice as much.
 const MAX_DEPTH: u32 = 7;
 /// Ranks times [`LANES`] take two bytes.
 const MAX_RANK: usize = u16::MAX as usize / LANES;
@@ -122,8 +122,11 @@ impl SideBySide {
     }
 
     fn walk<const PLACES: usize>(&self, row: &[f32; 9], start: f32) -> f32 {
-        let layout = self;
-        self.processor.0.vectorize(Walk::<PLACES> { layout, row, start })
+        self.processor.0.vectorize(Walk::<PLACES> {
+            layout: self,
+            row,
+            start,
+        })
     }
 }
 
@@ -208,18 +211,20 @@ impl Ways {
         if NODES >= PLACES {
             return;
         }
-        let (bytes, bits) = (self.processor.avx512bw, self.processor.avx512f);
+        let V4 {
+            avx512bw, avx512f, ..
+        } = self.processor;
         let mut level = [self.below; NODES];
         for (vector, lanes) in level.iter_mut().zip(&asked[NODES..]) {
             *vector = cast(lanes.0);
         }
         let depth = NODES.ilog2() as usize;
         let question = level.halve(self.processor, &self.right, depth);
-        let below = bytes._mm512_permutexvar_epi16(question, self.below);
-        let right = bytes._mm512_cmplt_epu16_mask(question, below);
-        let bit = bytes._mm512_maskz_set1_epi16(right, 1);
+        let below = avx512bw._mm512_permutexvar_epi16(question, self.below);
+        let right = avx512bw._mm512_cmplt_epu16_mask(question, below);
+        let bit = avx512bw._mm512_maskz_set1_epi16(right, 1);
         self.right[depth] = right;
-        self.place = bits._mm512_or_si512(bytes._mm512_add_epi16(self.place, self.place), bit);
+        self.place = avx512f._mm512_or_si512(avx512bw._mm512_add_epi16(self.place, self.place), bit);
     }
 }
 
