@@ -2,12 +2,14 @@
 //!
 //! It has a thread of its own, and a connection that is heard on that thread alone: what Postgres says would
 //! otherwise wait its turn among the requests at work, while all that have been answered wait for it.
+//!
+//! Its stand-in, with another thread and another connection, takes what comes while the committer is late.
 
 use std::{io, sync::Arc, thread};
 
 use domain::traffic::TrafficRecord;
 use storage::{spool::SpoolError, traffic::TrafficWriter};
-use tokio::{runtime, sync::oneshot};
+use tokio::{runtime, sync::oneshot, time::timeout};
 use tracing::error;
 
 use super::{
@@ -18,17 +20,26 @@ use super::{
 
 /// Begins; what comes back ends when the committer does, which it should not.
 pub(super) fn start(recorder: Arc<Recorder>, writer: TrafficWriter) -> io::Result<oneshot::Receiver<()>> {
-    on_a_thread(run(recorder, writer))
+    on_a_thread("committer", run(recorder, writer))
+}
+
+/// The same of its stand-in.
+pub(super) fn start_stand_in(
+    recorder: Arc<Recorder>,
+    writer: TrafficWriter,
+) -> io::Result<oneshot::Receiver<()>> {
+    on_a_thread("stand-in", stand_in(recorder, writer))
 }
 
 /// Does work on a thread of its own; what comes back ends when the work does, however it does.
 pub(super) fn on_a_thread(
+    name: &str,
     work: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<oneshot::Receiver<()>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (alive, ended) = oneshot::channel();
     thread::Builder::new()
-        .name("committer".to_owned())
+        .name(name.to_owned())
         .spawn(move || {
             let _alive = alive;
             runtime.block_on(work);
@@ -39,6 +50,15 @@ pub(super) fn on_a_thread(
 async fn run(recorder: Arc<Recorder>, mut writer: TrafficWriter) {
     loop {
         let group = recorder.queue.next().await;
+        keep(&recorder, &mut writer, group).await;
+    }
+}
+
+async fn stand_in(recorder: Arc<Recorder>, mut writer: TrafficWriter) {
+    // Connects ahead: when it is called, there is no time for that. Should this fail, it connects then.
+    let _ = timeout(recorder.commit_timeout, writer.write(&[])).await;
+    loop {
+        let group = recorder.queue.overdue().await;
         keep(&recorder, &mut writer, group).await;
     }
 }

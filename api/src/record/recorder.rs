@@ -69,6 +69,9 @@ impl Recorder {
         let committing = committer::start(Arc::clone(&recorder), database.traffic_writer())
             .context("no thread for the committer")?;
         watch("committer", committing, lifecycle);
+        let standing_in = committer::start_stand_in(Arc::clone(&recorder), database.traffic_writer())
+            .context("no thread for the committer's stand-in")?;
+        watch("stand-in", standing_in, lifecycle);
         let draining = drain::run(Arc::clone(&recorder), database.clone());
         watch("drain", tokio::spawn(draining), lifecycle);
         Ok(recorder)
@@ -193,7 +196,7 @@ mod tests {
     /// How the process ends whose committer does `work`.
     async fn ending(work: impl Future<Output = ()> + Send + 'static) -> Ending {
         let lifecycle = Lifecycle::new(LONG).unwrap();
-        let committing = committer::on_a_thread(work).unwrap();
+        let committing = committer::on_a_thread("committer", work).unwrap();
         watch("committer", committing, &lifecycle);
         let ending = timeout(LONG / 2, lifecycle.run_until_stopped()).await;
         ending.expect("it lives on without its committer")

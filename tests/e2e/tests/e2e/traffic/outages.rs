@@ -108,6 +108,45 @@ async fn what_a_postgres_that_hangs_does_not_commit_is_spooled() -> Result<()> {
     .await
 }
 
+/// Lets Postgres wait for whoever has [`HOLD`] before it records a request of this path.
+const HELD_UP: &str = "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS \
+        $$BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END$$; \
+    CREATE TRIGGER hold BEFORE INSERT ON traffic FOR EACH ROW WHEN (NEW.path = '/held-up') EXECUTE FUNCTION hold()";
+const HOLD: &str = "SELECT pg_advisory_xact_lock(4711)";
+
+#[tokio::test]
+async fn a_transaction_that_is_held_up_holds_up_nobody_else() -> Result<()> {
+    in_world(|world| async move {
+        let patient = [("LAPIDARY__TRAFFIC__COMMIT_TIMEOUT_MS", "600000")];
+        let api = world.start("api", &patient).await?;
+        let (url, load) = (api.address().await?, Load::default());
+        world.database.execute(HELD_UP).await?;
+        let hold = world.database.begin().await?;
+        hold.execute(HOLD).await?;
+        let held_up = tokio::spawn(reqwest::get(format!("{url}/held-up")));
+        until("a transaction that is held up", async || {
+            let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() \
+                           AND wait_event = 'advisory' AND application_name = 'api'";
+            Ok((!world.database.query(waiting).await?.is_empty()).then_some(()))
+        })
+        .await?;
+        let clients = load.start(&url, 16);
+        load.grows(400).await?;
+        ensure!(!held_up.is_finished(), "it was answered before it was on record");
+        hold.rollback().await?;
+        let id = held_up.await??.headers()["x-request-id"].to_str()?.to_owned();
+        let held_up = format!("SELECT count(*) FROM traffic WHERE id = '{id}'");
+        ensure!(world.database.number(&held_up).await? == 1, "{id} is not on record");
+        load.grows(400).await?;
+        drop(clients);
+        adds_up(&url).await?;
+        let spooled = metric(&url, "lapidary_traffic_records_total{outcome=\"spooled\"}").await?;
+        ensure!(spooled == 0.0, "{spooled} records went to the spool");
+        load.is_on_record(&world).await
+    })
+    .await
+}
+
 #[tokio::test]
 async fn an_answer_that_takes_longer_than_it_may_is_given_up_and_on_record() -> Result<()> {
     in_world(|world| async move {
