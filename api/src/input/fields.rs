@@ -18,10 +18,10 @@ pub(crate) struct Fields<'j> {
 
 impl<'j> Fields<'j> {
     /// The fields of `json`, which has to be an object that has none but the `known` ones, each once.
-    pub(crate) fn of(
+    pub(crate) fn of<const N: usize>(
         json: &'j Json<'j>,
         place: &'j Place<'j>,
-        known: &[&str],
+        known: &[&str; N],
         faults: &mut Faults,
     ) -> Option<Self> {
         let Json::Object(pairs) = json else {
@@ -36,16 +36,22 @@ impl<'j> Fields<'j> {
             );
             return None;
         };
-        for (position, (name, _)) in pairs.iter().enumerate() {
-            let here = Place::Field(place, name);
-            if !known.contains(&name.as_ref()) {
-                let known = known.join(", ");
-                faults.add(
-                    &here,
-                    format!("{} is not a field here; there are: {known}", shown(name)),
-                );
-            } else if pairs[..position].iter().any(|(before, _)| before == name) {
-                faults.add(&here, format!("{name} is given twice; send it once"));
+        let mut is_there = [false; N];
+        for (name, _) in pairs {
+            match known.iter().position(|known| known == name) {
+                Some(position) if !is_there[position] => is_there[position] = true,
+                Some(_) => faults.add(
+                    &Place::Field(place, name),
+                    format!("{name} is given twice; send it once"),
+                ),
+                None => faults.add(
+                    &Place::Field(place, name),
+                    format!(
+                        "{} is not a field here; there are: {}",
+                        shown(name),
+                        known.join(", ")
+                    ),
+                ),
             }
         }
         Some(Self { pairs, place })

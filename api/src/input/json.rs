@@ -160,32 +160,32 @@ impl<'a> Parser<'a> {
 
     fn string(&mut self) -> Parsed<Cow<'a, str>> {
         self.at += 1;
-        let start = self.at;
-        let mut owned: Option<String> = None;
-        let mut plain_from = start;
+        let mut text = Cow::Borrowed(self.plain());
         loop {
             match self.peek() {
                 Some(b'"') => {
-                    let plain = &self.text[plain_from..self.at];
                     self.at += 1;
-                    return Ok(match owned {
-                        None => Cow::Borrowed(plain),
-                        Some(text) => Cow::Owned(text + plain),
-                    });
+                    return Ok(text);
                 }
                 Some(b'\\') => {
-                    let text = owned.get_or_insert_default();
-                    text.push_str(&self.text[plain_from..self.at]);
                     self.at += 1;
                     let escaped = self.escaped()?;
-                    owned.get_or_insert_default().push(escaped);
-                    plain_from = self.at;
+                    text.to_mut().push(escaped);
+                    text.to_mut().push_str(self.plain());
                 }
-                Some(0..=0x1f) => return Err(Fault::Expected("a control character in a text")),
-                Some(_) => self.at += 1,
+                Some(_) => return Err(Fault::Expected("a control character in a text")),
                 None => return Err(Fault::Expected("a text without its closing quote")),
             }
         }
+    }
+
+    /// What stands for itself in a text.
+    fn plain(&mut self) -> &'a str {
+        let rest = &self.text[self.at..];
+        let is_special = |byte| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        let plain = &rest[..rest.bytes().position(is_special).unwrap_or(rest.len())];
+        self.at += plain.len();
+        plain
     }
 
     fn escaped(&mut self) -> Parsed<char> {
@@ -258,13 +258,12 @@ impl<'a> Parser<'a> {
     }
 
     fn digits(&mut self) -> Parsed<()> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at == start {
+        let rest = &self.text.as_bytes()[self.at..];
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
             return Err(Fault::Expected("a missing digit"));
         }
+        self.at += digits;
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! Postgres goes, hangs, takes nothing, and comes back.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use testkit::{Cluster, Proxy, TestDatabase, World, in_world, in_world_on, until};
 
@@ -108,6 +108,38 @@ async fn what_a_postgres_that_hangs_does_not_commit_is_spooled() -> Result<()> {
     .await
 }
 
+/// The processors that an API's thread of this name may use, as Linux lists them.
+fn processors(api: u32, name: &str) -> Result<String> {
+    for thread in fs::read_dir(format!("/proc/{api}/task"))? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let field = |label| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(label))
+                .map(str::trim)
+        };
+        if field("Name:") == Some(name) {
+            return Ok(field("Cpus_allowed_list:").context("no processors")?.to_owned());
+        }
+    }
+    bail!("no thread is called {name}")
+}
+
+#[tokio::test]
+async fn the_committer_keeps_to_one_processor_and_its_stand_in_to_none() -> Result<()> {
+    in_world(|world| async move {
+        let api = world.start("api", &[]).await?;
+        let url = api.address().await?;
+        ensure!(reqwest::get(format!("{url}/v1/models")).await?.status() == 200);
+        let pid = api.pid().context("the API has ended")?;
+        let committer = processors(pid, "committer")?;
+        ensure!(committer.parse::<u32>().is_ok(), "{committer} is not one");
+        ensure!(processors(pid, "stand-in")? == processors(pid, "api")?);
+        Ok(())
+    })
+    .await
+}
+
 /// Lets Postgres wait for whoever has [`HOLD`] before it records a request of this path.
 const HELD_UP: &str = "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS \
         $$BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END$$; \
@@ -136,7 +168,10 @@ async fn a_transaction_that_is_held_up_holds_up_nobody_else() -> Result<()> {
         hold.rollback().await?;
         let id = held_up.await??.headers()["x-request-id"].to_str()?.to_owned();
         let held_up = format!("SELECT count(*) FROM traffic WHERE id = '{id}'");
-        ensure!(world.database.number(&held_up).await? == 1, "{id} is not on record");
+        ensure!(
+            world.database.number(&held_up).await? == 1,
+            "{id} is not on record"
+        );
         load.grows(400).await?;
         drop(clients);
         adds_up(&url).await?;
