@@ -235,13 +235,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_committer_that_has_come_back_has_no_stand_in() {
-        let queue = Queue::new(Duration::ZERO);
+    async fn a_committer_that_has_come_back_meanwhile_has_no_stand_in() {
+        let mut queue = Queue::new(Duration::ZERO);
         for _ in 0..2 {
             drop(queue.push(record(0)));
         }
-        assert_eq!(queue.take().len(), 2);
-        assert_eq!(queue.take().len(), 0);
+        // The stand-in is called by now, and finds a committer that is at work again, and in time.
+        queue.late = Duration::MAX;
         assert!(queue.overdue().now_or_never().is_none());
+        assert_eq!(queue.take().len(), 2);
     }
 }
