@@ -38,20 +38,14 @@ impl<'j> Fields<'j> {
         };
         let mut is_there = [false; N];
         for (name, _) in pairs {
+            let here = Place::Field(place, name);
             match known.iter().position(|known| known == name) {
                 Some(position) if !is_there[position] => is_there[position] = true,
-                Some(_) => faults.add(
-                    &Place::Field(place, name),
-                    format!("{name} is given twice; send it once"),
-                ),
-                None => faults.add(
-                    &Place::Field(place, name),
-                    format!(
-                        "{} is not a field here; there are: {}",
-                        shown(name),
-                        known.join(", ")
-                    ),
-                ),
+                Some(_) => faults.add(&here, format!("{name} is given twice; send it once")),
+                None => {
+                    let (name, known) = (shown(name), known.join(", "));
+                    faults.add(&here, format!("{name} is not a field here; there are: {known}"));
+                }
             }
         }
         Some(Self { pairs, place })

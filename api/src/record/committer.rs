@@ -22,7 +22,7 @@ use super::{
     recorder::Recorder,
 };
 
-/// As sched(7) names it.
+/// As sched_setaffinity(2) takes it.
 const THIS_THREAD: Pid = Pid::from_raw(0);
 
 /// Begins; what comes back ends when the committer does, which it should not.
