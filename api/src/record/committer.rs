@@ -5,7 +5,7 @@
 //!
 //! Its stand-in, with another thread and another connection, takes what comes while the committer is late.
 
-use std::{io, sync::Arc, thread};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use domain::traffic::TrafficRecord;
 use nix::{
@@ -22,6 +22,8 @@ use super::{
     recorder::Recorder,
 };
 
+/// After so long without use the stand-in sees to it that its connection is still there: what lies between may forget it.
+const UNUSED: Duration = Duration::from_secs(30);
 /// As sched_setaffinity(2) takes it.
 const THIS_THREAD: Pid = Pid::from_raw(0);
 
@@ -78,11 +80,14 @@ async fn run(recorder: Arc<Recorder>, mut writer: TrafficWriter) {
 }
 
 async fn stand_in(recorder: Arc<Recorder>, mut writer: TrafficWriter) {
-    // Connects ahead: when it is called, there is no time for that. Should this fail, it connects then.
-    let _ = timeout(recorder.commit_timeout, writer.write(&[])).await;
+    let taken_over = metrics::counter!("lapidary_traffic_stand_in_groups_total");
     loop {
-        let group = recorder.queue.overdue().await;
-        keep(&recorder, &mut writer, group).await;
+        // Connects ahead: when it is called, there is no time for that. Should this fail, it connects then.
+        let _ = timeout(recorder.commit_timeout, writer.write(&[])).await;
+        while let Ok(group) = timeout(UNUSED, recorder.queue.overdue()).await {
+            taken_over.increment(1);
+            keep(&recorder, &mut writer, group).await;
+        }
     }
 }
 

@@ -66,13 +66,12 @@ impl Queue {
         let (kept, done) = oneshot::channel();
         let mut inner = self.lock();
         inner.waiting.push_back(Waiting { record, kept });
-        let now = Instant::now();
         let whom = match inner.busy_since {
             None => {
-                inner.busy_since = Some(now);
+                inner.busy_since = Some(Instant::now());
                 Some(&self.for_committer)
             }
-            Some(since) => (now - since >= self.late).then_some(&self.for_stand_in),
+            Some(since) => self.is_late(since).then_some(&self.for_stand_in),
         };
         drop(inner);
         if let Some(whom) = whom {
@@ -114,9 +113,14 @@ impl Queue {
     fn take_overdue(&self) -> Vec<Waiting> {
         let mut inner = self.lock();
         match inner.busy_since {
-            Some(since) if since.elapsed() >= self.late => inner.group(),
+            Some(since) if self.is_late(since) => inner.group(),
             _ => Vec::new(),
         }
+    }
+
+    /// Of a committer that has been busy since then.
+    fn is_late(&self, since: Instant) -> bool {
+        since.elapsed() >= self.late
     }
 
     pub(super) fn len(&self) -> usize {

@@ -61,12 +61,24 @@ impl TrafficWriter {
     ///
     /// When the group is not written, or it is not known whether it is.
     pub async fn write(&mut self, records: &[&TrafficRecord]) -> Result<u64, WriteError> {
-        let mut connection = self.connect().await.map_err(away)?;
         let rows: Vec<_> = records.iter().map(|record| Row(record)).collect();
-        let mut written = sqlx::query(INSERT).bind(&rows).execute(&mut connection).await;
+        // What was open before may have ended meanwhile, with nothing wrong now: that shows on a new connection.
+        if let Some(connection) = self.connection.take() {
+            match self.insert(connection, &rows).await {
+                Err(WriteError::Away(_)) => {}
+                told => return told,
+            }
+        }
+        let connection = self.connect().await.map_err(away)?;
+        self.insert(connection, &rows).await
+    }
+
+    /// The connection is this future's, so that it goes with one that is dropped half way.
+    async fn insert(&mut self, mut connection: PgConnection, rows: &[Row<'_>]) -> Result<u64, WriteError> {
+        let mut written = sqlx::query(INSERT).bind(rows).execute(&mut connection).await;
         if written.as_ref().is_err_and(is_refusal) {
             let settle = sqlx::query(AssertSqlSafe(format!("{INSERT} {SETTLE}")));
-            written = settle.bind(&rows).execute(&mut connection).await;
+            written = settle.bind(rows).execute(&mut connection).await;
         }
         match written {
             Ok(done) => {
@@ -81,11 +93,7 @@ impl TrafficWriter {
         }
     }
 
-    /// Taken out, so that it goes with a future that is dropped half way.
-    async fn connect(&mut self) -> Result<PgConnection, sqlx::Error> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
-        }
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         // Not the pool's: others may use that up, and records are written all the same.
         let mut connection = PgConnection::connect_with(&self.pool.connect_options()).await?;
         connection.execute(DURABLY).await?;
