@@ -129,8 +129,8 @@ choose_ports() {
 AS_POSTGRES=(env)
 if [ "$(id -u)" = 0 ]; then AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --init-groups); fi
 
-# What a disk has to have free for a write-ahead log of 1 GB to be begun ahead.
-WAL_FILL_NEEDS_MB=5000
+# What a disk has to have free for a write-ahead log of 2 GB to be begun ahead.
+WAL_FILL_NEEDS_MB=6000
 
 # A data folder belongs to one major version for good; a new one takes the newest that is installed.
 pg_bin() {
@@ -172,14 +172,12 @@ drop_stale_pid_file() {
 
 launch_postgres() {
   drop_stale_pid_file
-  # Files of the write-ahead log are kept for reuse, as many as are ever in use.
   # Pages go to the disk soon and a few at a time: the system would keep those of half a minute and write them all at
   # once, and every commit would wait for that (docs/traffic.md).
   setsid "${AS_POSTGRES[@]}" "$PG_BIN/postgres" -D "$PG_DATA" -p "$LAPIDARY_POSTGRES_PORT" \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 \
-    -c fsync=on -c full_page_writes=on -c min_wal_size=1GB \
-    -c shared_buffers=64MB -c backend_flush_after=2MB -c bgwriter_flush_after=2MB \
-    -c bgwriter_delay=20ms -c bgwriter_lru_maxpages=1000 -c bgwriter_lru_multiplier=4 </dev/null >>"$LOG/postgres.log" 2>&1 9>&- &
+    -c fsync=on -c full_page_writes=on -c shared_buffers=64MB -c backend_flush_after=2MB \
+    -c bgwriter_flush_after=2MB -c bgwriter_delay=20ms -c bgwriter_lru_maxpages=1000 -c bgwriter_lru_multiplier=4 </dev/null >>"$LOG/postgres.log" 2>&1 9>&- &
   POSTGRES_LAUNCHED=$!
 }
 
@@ -215,7 +213,8 @@ SELECT 'CREATE DATABASE lapidary OWNER lapidary'
 SQL
 }
 
-# Not where the disk is nearly full; without it the server works all the same.
+# Files of the write-ahead log are made ahead, and kept for reuse (docs/traffic.md). Not where the disk is nearly full;
+# without them the server works all the same.
 fill_wal_ahead() {
   local free
   free=$(df --output=avail -m "$PG_DATA" | tail -n 1)

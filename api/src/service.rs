@@ -139,7 +139,7 @@ async fn build(
         require_key: api.require_key,
         keyring: Keyring::open(api.cache.join("keys.json")),
         rates: Rates::new(api.key_rate, api.address_rate, api.limit_loopback),
-        pool: Pool::new(),
+        pool: Pool::new().context("no threads for heavy work")?,
         feed: Feed::new(lifecycle.soft_stop()),
         streams: Arc::new(Semaphore::new(api.max_streams)),
         look: Arc::default(),

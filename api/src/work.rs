@@ -1,5 +1,5 @@
-//! Work for the processor, off the threads that answer requests: what answers wait for, so much at a time and so much
-//! waiting; and what may take its time, on a thread that gives way to all others.
+//! Work for the processor, off the threads that answer requests, and on threads that give way to these: what answers wait
+//! for, so much at a time and so much waiting; and what may take its time, which rests besides.
 
 use std::{
     cell::Cell,
@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use model::pauses;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::warn;
@@ -20,10 +21,10 @@ use crate::problem::Problem;
 const WAITING: usize = 64;
 
 /// Between the least, 0, and what threads have, about 50: on a busy machine such a thread still gets a tenth of a processor.
-const ASIDE: u8 = 25;
-/// How long such a thread works before it rests, about.
+const PRIORITY: u8 = 25;
+/// How long such a thread works before it pauses, about.
 const STRETCH: Duration = Duration::from_micros(100);
-/// How long it then rests, about: with the work it makes a swap a matter of a tenth of a second.
+/// How long a rest is, about: with the work it makes a swap a matter of a tenth of a second.
 const REST: Duration = Duration::from_micros(200);
 
 /// A bounded pool; cheap to clone.
@@ -32,17 +33,31 @@ pub(crate) struct Pool {
     /// At work or waiting.
     places: Arc<Semaphore>,
     at_work: Arc<Semaphore>,
+    threads: Arc<ThreadPool>,
 }
 
 impl Pool {
-    /// For half of the processors at a time, so that short requests find the other half.
-    pub(crate) fn new() -> Self {
+    /// For half of the processors at a time, so that short requests find the other half. Its threads let others have their
+    /// turn wherever the work pauses: a long piece would hold up whoever waits for its processor, most of all the
+    /// committer, which has no other.
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let at_work = (processors / 2).max(1);
-        Self {
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(at_work)
+            .thread_name(|_| "work".to_owned())
+            .start_handler(|_| {
+                give_way();
+                pauses::on_this_thread(give_a_turn);
+            })
+            // Whoever waits for the work is told.
+            .panic_handler(|_| ())
+            .build()?;
+        Ok(Self {
             places: Arc::new(Semaphore::new(at_work * (WAITING + 1))),
             at_work: Arc::new(Semaphore::new(at_work)),
-        }
+            threads: Arc::new(threads),
+        })
     }
 
     /// Does a piece of work, or refuses it when too much waits already.
@@ -57,12 +72,14 @@ impl Pool {
             .await
             .map_err(|_| busy())?;
         // The permits go with the work: a request that is given up leaves it running, and counted.
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
+        let (done, result) = oneshot::channel();
+        self.threads.spawn(move || {
+            let answer = work();
             drop((place, turn));
-            done
+            // Nobody waits when the request was given up.
+            let _ = done.send(answer);
         });
-        done.await.map_err(|_| Problem::broken())
+        result.await.map_err(|_| Problem::broken())
     }
 }
 
@@ -79,22 +96,32 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     result.await.context("the work broke down")
 }
 
-/// Rests once so much was done since the last time. Priority alone does not help Postgres, which runs in a control group
+/// Rests. Priority alone does not help Postgres, which runs in a control group
 /// or session of its own: between these the kernel shares out time whatever the priority of the threads within, and a
 /// group that has a processor keeps it for milliseconds, unless its thread sleeps.
 fn rest() {
+    after_a_stretch(|| thread::sleep(REST));
+}
+
+/// Lets a thread that waits for this processor go first. A rest would make those wait longer who wait for the work.
+fn give_a_turn() {
+    after_a_stretch(thread::yield_now);
+}
+
+/// Pauses once so much was done since the last time.
+fn after_a_stretch(pause: fn()) {
     thread_local! {
         static SINCE: Cell<Instant> = Cell::new(Instant::now());
     }
     if SINCE.get().elapsed() >= STRETCH {
-        thread::sleep(REST);
+        pause();
         SINCE.set(Instant::now());
     }
 }
 
 /// It is a courtesy: where it is not possible, the work is done all the same.
 fn give_way() {
-    let least = ThreadPriorityValue::try_from(ASIDE).map(ThreadPriority::Crossplatform);
+    let least = ThreadPriorityValue::try_from(PRIORITY).map(ThreadPriority::Crossplatform);
     if let Err(error) = least.map(set_current_thread_priority) {
         warn!(error, "a thread cannot give way to others");
     }
@@ -127,6 +154,25 @@ mod tests {
             .lines()
             .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         line.unwrap().trim().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_answers_wait_for_gives_way_too() {
+        let pool = Pool::new().unwrap();
+        assert!(pool.run(niceness).await.unwrap() > niceness());
+    }
+
+    #[tokio::test]
+    async fn work_that_breaks_down_is_told_and_the_next_is_done() {
+        let pool = Pool::new().unwrap();
+        for _ in 0..10 {
+            assert!(
+                pool.run(|| assert!(niceness() > 100, "on purpose"))
+                    .await
+                    .is_err()
+            );
+        }
+        assert!(matches!(pool.run(|| 4711).await, Ok(4711)));
     }
 
     fn spin(time: Duration) {

@@ -6,9 +6,9 @@ thread_local! {
     static PAUSE: Cell<fn()> = const { Cell::new(|| ()) };
 }
 
-/// From now on this thread calls `pause` between the pieces of what takes long in here. That is reading a forest, once
-/// for every tree in each of its steps, some tens of microseconds apart; only sorting the thresholds of a feature takes
-/// longer, up to a millisecond in a large forest.
+/// From now on this thread calls `pause` between the pieces of what takes long in here. That is reading a forest and
+/// explaining one of its prices, once for every tree in each step, at most some tens of microseconds apart; only sorting
+/// the thresholds of a feature takes longer, up to a millisecond in a large forest.
 pub fn on_this_thread(pause: fn()) {
     PAUSE.set(pause);
 }

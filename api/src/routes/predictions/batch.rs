@@ -2,6 +2,7 @@
 
 use axum::{Extension, extract::State, response::Response};
 use domain::PartialDiamond;
+use model::pauses::pause;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -105,6 +106,7 @@ pub(crate) fn answer(id: Uuid, served: &Served, body: &JsonText) -> Result<Vec<u
             Ok(quote) => predictions.push(quote),
             Err(no_price) => faults.add(&Place::Item(&place, position), no_price.to_string()),
         }
+        pause();
     }
     faults.check()?;
     let answer = Predictions {

@@ -77,6 +77,7 @@ impl Forest {
         };
         for tree in &self.trees {
             contributions.add(tree, row);
+            pause();
         }
         contributions
     }

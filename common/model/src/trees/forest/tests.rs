@@ -238,14 +238,17 @@ proptest! {
 }
 
 #[test]
-fn whoever_reads_a_forest_pauses_after_every_tree() {
+fn whoever_reads_a_forest_or_explains_a_price_pauses_after_every_tree() {
     thread_local! {
         static PAUSES: Cell<usize> = const { Cell::new(0) };
     }
     let trees: Vec<_> = (0..50).map(|_| small()).collect();
     let json = testing::json(&trees).to_string();
     pauses::on_this_thread(|| PAUSES.set(PAUSES.get() + 1));
-    Forest::read(&json).unwrap();
+    let forest = Forest::read(&json).unwrap();
     // While it is parsed, checked, asked for its questions, and laid out.
     assert!(PAUSES.get() >= 4 * 50, "{}", PAUSES.get());
+    PAUSES.set(0);
+    let _ = forest.contributions(&[0.0; 9]);
+    assert_eq!(PAUSES.get(), 50);
 }

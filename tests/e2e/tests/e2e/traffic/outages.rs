@@ -153,7 +153,10 @@ async fn ended(world: &World, which: &str) -> Result<()> {
          WHERE datname = current_database() AND application_name = 'api' AND {which}"
     );
     let ended = world.database.query(&end).await?;
-    ensure!(!ended.is_empty() && ended.iter().all(|it| it["done"] == true), "{ended:?}");
+    ensure!(
+        !ended.is_empty() && ended.iter().all(|it| it["done"] == true),
+        "{ended:?}"
+    );
     Ok(())
 }
 
