@@ -21,7 +21,7 @@ use crate::problem::Problem;
 const WAITING: usize = 64;
 
 /// Between the least, 0, and what threads have, about 50: on a busy machine such a thread still gets a tenth of a processor.
-const PRIORITY: u8 = 25;
+const ASIDE: u8 = 25;
 /// How long such a thread works before it pauses, about.
 const STRETCH: Duration = Duration::from_micros(100);
 /// How long a rest is, about: with the work it makes a swap a matter of a tenth of a second.
@@ -39,8 +39,8 @@ pub(crate) struct Pool {
 impl Pool {
     /// For half of the processors at a time, so that short requests find the other half. Its threads let others have their
     /// turn wherever the work pauses: a long piece would hold up whoever waits for its processor, most of all the
-    /// committer, which has no other. Their priority is that of all: with a lower one, explanations come to wait for
-    /// seconds on a busy machine.
+    /// committer, which has no other. Their priority is that of all: with a lower one, explanations have waited for
+    /// 0.6 seconds on a busy machine, and some were refused.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let at_work = (processors / 2).max(1);
@@ -94,9 +94,9 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     result.await.context("the work broke down")
 }
 
-/// Rests. Priority alone does not help Postgres, which runs in a control group
-/// or session of its own: between these the kernel shares out time whatever the priority of the threads within, and a
-/// group that has a processor keeps it for milliseconds, unless its thread sleeps.
+/// Rests. Priority alone does not help Postgres, which runs in a control group or session of its own: between these the
+/// kernel shares out time whatever the priority of the threads within, and a group that has a processor keeps it for
+/// milliseconds, unless its thread sleeps.
 fn rest() {
     after_a_stretch(|| thread::sleep(REST));
 }
@@ -119,7 +119,7 @@ fn after_a_stretch(pause: fn()) {
 
 /// It is a courtesy: where it is not possible, the work is done all the same.
 fn give_way() {
-    let least = ThreadPriorityValue::try_from(PRIORITY).map(ThreadPriority::Crossplatform);
+    let least = ThreadPriorityValue::try_from(ASIDE).map(ThreadPriority::Crossplatform);
     if let Err(error) = least.map(set_current_thread_priority) {
         warn!(error, "a thread cannot give way to others");
     }
