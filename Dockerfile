@@ -1,17 +1,19 @@
 # syntax=docker/dockerfile:1
 # One image with the four binaries; docker-compose.yml says which one a container runs.
 
-FROM rust:1-bookworm AS build
+# The compiler that bench/profile has a profile for.
+FROM rust:1.95-bookworm AS build
 WORKDIR /src
 # XGBoost is C++, and its bindings are made from its headers.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends clang cmake libclang-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY . .
-# The target folder is a cache and not part of the image, so the binaries are copied out in the same step.
+# The target folder is a cache and not part of the image, so the binaries are copied out in the same step. Everything is
+# built as `make build` does, with the same features, or the profile would not fit.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin migrations --bin ingest --bin trainer --bin api \
+    cargo build --release --locked --workspace --bins \
     && mkdir /out \
     && cp target/release/migrations target/release/ingest target/release/trainer target/release/api /out/
 

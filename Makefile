@@ -1,6 +1,6 @@
 # `make` alone lists the targets. What they do is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-model bench-serving bench-similar bench-training check-api
+.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-model bench-serving bench-similar bench-training profile check-api
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
@@ -51,6 +51,10 @@ bench-similar: install ## measure similar samples in process, of 10 million
 
 bench-model: install ## measure a prediction of boosted trees beside XGBoost's own library
 	@cargo run --release --locked -p model --features learners --example predictor | tee bench/results/model.md
+
+profile: ## make the profile that the project's own crates are compiled with anew (bench/profile/README.md)
+	@scripts/install.sh bench
+	@scripts/profile.sh
 
 check-api: build ## let schemathesis attack the API of a system of its own, with a key and without
 	@scripts/check-api.sh

@@ -17,6 +17,8 @@ enum Bench {
     Training(training::Options),
     /// Durable predictions beside a bare echo and FastAPI; then an open loop with swaps.
     Serving(serving::Options),
+    /// Puts load on an API and an echo that were built to write down what they do most; measures nothing.
+    Profile(serving::ProfileOptions),
 }
 
 #[tokio::main]
@@ -25,5 +27,6 @@ async fn main() -> Result<()> {
         Bench::Ingest(options) => ingest::run(options).await,
         Bench::Training(options) => training::run(&options),
         Bench::Serving(options) => serving::run(options).await,
+        Bench::Profile(options) => serving::profile(options).await,
     }
 }

@@ -3,6 +3,7 @@
 mod open_loop;
 mod peers;
 mod plot;
+mod profile;
 mod report;
 mod soak;
 mod swaps;
@@ -15,6 +16,7 @@ use anyhow::Result;
 use clap::Args;
 use testkit::{World, in_world};
 
+pub(crate) use self::profile::{Options as ProfileOptions, run as profile};
 use self::{
     peers::Server,
     report::{CALM, ECHO, OpenRound, Round, SWAPS},
@@ -54,7 +56,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     in_world(|world| async move {
         let system = System::start(&world).await?;
         println!("{}", report::heading(&world, &system, &options).await?);
-        let echo = peers::echo().await?;
+        let echo = peers::echo(&[]).await?;
         let rounds = closed(&world, &system, &echo, &options).await?;
         println!("{}", report::ratios(&rounds));
         plot::rounds(&rounds)?;

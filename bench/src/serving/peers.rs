@@ -2,8 +2,8 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
-use anyhow::{Context as _, Result};
-use testkit::{Process, World};
+use anyhow::{Context as _, Result, ensure};
+use testkit::{Process, Signal, World};
 
 pub(super) struct Server {
     pub(super) name: &'static str,
@@ -24,11 +24,18 @@ impl Server {
     pub(super) fn pid(&self) -> Result<u32> {
         self.process.pid().context("the server has ended")
     }
+
+    /// Asks it to end, and waits until it has.
+    pub(super) async fn end(mut self) -> Result<()> {
+        self.process.signal(Signal::SIGTERM)?;
+        ensure!(self.process.ended().await?, "{} ended in disorder", self.name);
+        Ok(())
+    }
 }
 
-/// A bare axum server.
-pub(super) async fn echo() -> Result<Server> {
-    let process = Process::start("examples/echo", &[])?;
+/// A bare axum server, with these variables in its environment.
+pub(super) async fn echo(environment: &[(&str, String)]) -> Result<Server> {
+    let process = Process::start("examples/echo", environment)?;
     let url = process.address().await?;
     Server::new("echo", process, &url)
 }

@@ -28,11 +28,16 @@ pub(super) struct System {
 
 impl System {
     pub(super) async fn start(world: &World) -> Result<Self> {
+        Self::start_with(world, &[]).await
+    }
+
+    /// The API has these variables in its environment.
+    pub(super) async fn start_with(world: &World, of_api: &[(&str, &str)]) -> Result<Self> {
         // A world of the tests trains one kind unless it is told otherwise.
         let kinds = [("LAPIDARY__TRAINING__KINDS", "linear,elastic_net,xgboost")];
         let ingest = world.start("ingest", &kinds).await?;
         let trainer = world.start("trainer", &kinds).await?;
-        let api = world.start("api", &kinds).await?;
+        let api = world.start("api", &[&kinds[..], of_api].concat()).await?;
         world.drop_file("diamonds.csv", samples()?.as_bytes())?;
         let url = api.address().await?;
         let server = Server::new("lapidary", api, &url)?;
