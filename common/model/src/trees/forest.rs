@@ -71,15 +71,7 @@ impl Forest {
     /// sum from [`predict`](Self::predict) by what single precision rounds away.
     #[must_use]
     pub fn contributions(&self, row: &[f32; 9]) -> Contributions {
-        let mut contributions = Contributions {
-            base: f64::from(self.base_score),
-            effects: [0.0; 9],
-        };
-        for tree in &self.trees {
-            contributions.add(tree, row);
-            pause();
-        }
-        contributions
+        Contributions::of(&self.trees, row, f64::from(self.base_score))
     }
 }
 
