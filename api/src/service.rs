@@ -22,6 +22,7 @@ use broker::{WakeUp, WakeUps};
 use storage::Database;
 use tokio::{
     net::TcpListener,
+    runtime::Handle,
     sync::{Notify, Semaphore},
     time::timeout,
 };
@@ -105,7 +106,8 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("api.listen {address} cannot be bound"))?;
-    info!(address = %listener.local_addr()?, "listening");
+    let workers = Handle::current().metrics().num_workers();
+    info!(address = %listener.local_addr()?, workers, "listening");
     reach_registry(&app, lifecycle);
     follow(&app, config, lifecycle, servers);
     let routes = Routes::new(app);

@@ -8,13 +8,9 @@
 use std::{io, sync::Arc, thread, time::Duration};
 
 use domain::traffic::TrafficRecord;
-use nix::{
-    sched::{CpuSet, sched_getcpu, sched_setaffinity},
-    unistd::Pid,
-};
 use storage::{spool::SpoolError, traffic::TrafficWriter};
 use tokio::{runtime, sync::oneshot, time::timeout};
-use tracing::{error, warn};
+use tracing::error;
 
 use super::{
     group::{self, Away},
@@ -24,15 +20,10 @@ use super::{
 
 /// After so long without use the stand-in sees to it that its connection is still there: what lies between may forget it.
 const UNUSED: Duration = Duration::from_secs(30);
-/// As sched_setaffinity(2) takes it.
-const THIS_THREAD: Pid = Pid::from_raw(0);
 
 /// Begins; what comes back ends when the committer does, which it should not.
 pub(super) fn start(recorder: Arc<Recorder>, writer: TrafficWriter) -> io::Result<oneshot::Receiver<()>> {
-    on_a_thread("committer", async {
-        stay_on_this_processor();
-        run(recorder, writer).await;
-    })
+    on_a_thread("committer", run(recorder, writer))
 }
 
 /// The same of its stand-in.
@@ -55,21 +46,6 @@ pub(super) fn on_a_thread(
         runtime.block_on(work);
     })?;
     Ok(ended)
-}
-
-/// Keeps this thread where it is. It and Postgres' process wake each other in turn, which keeps that process there too,
-/// and the threads that answer requests find the other processors free. Where the kernel moves all of them about, two
-/// processors answer 4 % fewer requests. Should somebody else take this one, the stand-in, which stays nowhere, helps out.
-fn stay_on_this_processor() {
-    let stay = || {
-        let mut here = CpuSet::new();
-        here.set(sched_getcpu()?)?;
-        sched_setaffinity(THIS_THREAD, &here)
-    };
-    if let Err(error) = stay() {
-        // It works all the same.
-        warn!(%error, "the committer has no processor of its own");
-    }
 }
 
 async fn run(recorder: Arc<Recorder>, mut writer: TrafficWriter) {
@@ -177,32 +153,5 @@ fn release(group: Vec<Waiting>) {
     for waiting in group {
         // Nobody waits only when the process ends.
         let _ = waiting.kept.send(());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use nix::sched::sched_getaffinity;
-
-    use super::*;
-
-    /// How many processors this thread may use.
-    fn processors() -> usize {
-        let allowed = sched_getaffinity(THIS_THREAD).unwrap();
-        let is_allowed = |processor: &usize| allowed.is_set(*processor).unwrap();
-        (0..CpuSet::count()).filter(is_allowed).count()
-    }
-
-    #[tokio::test]
-    async fn a_thread_that_stays_has_one_processor_and_leaves_the_others_theirs() {
-        let before = processors();
-        let (told, heard) = oneshot::channel();
-        let ended = on_a_thread("stays", async {
-            stay_on_this_processor();
-            told.send(processors()).unwrap();
-        });
-        assert_eq!(heard.await, Ok(1));
-        ended.unwrap().await.unwrap_err();
-        assert_eq!(processors(), before);
     }
 }

@@ -9,6 +9,7 @@ mod hostile;
 mod offline;
 mod prices;
 mod swaps;
+mod workers;
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Client, Method, RequestBuilder, Response};

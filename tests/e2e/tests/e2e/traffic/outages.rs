@@ -1,8 +1,8 @@
 //! Postgres goes, hangs, takes nothing, and comes back.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use testkit::{Cluster, Proxy, TestDatabase, World, in_world, in_world_on, until};
 
@@ -104,38 +104,6 @@ async fn what_a_postgres_that_hangs_does_not_commit_is_spooled() -> Result<()> {
         way.restore();
         drained(&url).await?;
         load.is_on_record(&world).await
-    })
-    .await
-}
-
-/// The processors that an API's thread of this name may use, as Linux lists them.
-fn processors(api: u32, name: &str) -> Result<String> {
-    for thread in fs::read_dir(format!("/proc/{api}/task"))? {
-        let status = fs::read_to_string(thread?.path().join("status"))?;
-        let field = |label| {
-            status
-                .lines()
-                .find_map(|line| line.strip_prefix(label))
-                .map(str::trim)
-        };
-        if field("Name:") == Some(name) {
-            return Ok(field("Cpus_allowed_list:").context("no processors")?.to_owned());
-        }
-    }
-    bail!("no thread is called {name}")
-}
-
-#[tokio::test]
-async fn the_committer_keeps_to_one_processor_and_its_stand_in_to_none() -> Result<()> {
-    in_world(|world| async move {
-        let api = world.start("api", &[]).await?;
-        let url = api.address().await?;
-        ensure!(reqwest::get(format!("{url}/v1/models")).await?.status() == 200);
-        let pid = api.pid().context("the API has ended")?;
-        let committer = processors(pid, "committer")?;
-        ensure!(committer.parse::<u32>().is_ok(), "{committer} is not one");
-        ensure!(processors(pid, "stand-in")? == processors(pid, "api")?);
-        Ok(())
     })
     .await
 }
