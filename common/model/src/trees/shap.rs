@@ -193,8 +193,8 @@ impl NullaryFnOnce for Add<'_> {
                 base[lane] *= unknown[lane];
             }
         }
-        for lane in 0..LANES {
-            self.sums.base[lane] += base[lane];
+        for (sum, base) in self.sums.base.iter_mut().zip(base) {
+            *sum += base;
         }
     }
 }
@@ -286,6 +286,24 @@ mod tests {
             let swapped = swap(&tree);
             let effects = testing::forest(&[tree, swapped]).contributions(&row).effects;
             prop_assert!((effects[0] - effects[1]).abs() < 1e-9, "{:?}", effects);
+        }
+    }
+
+    /// As many others as a feature can have: the highest power that moments have to be exact to.
+    #[test]
+    fn all_features_on_one_way_share_by_shapleys_formula_as_well() {
+        let deeper = |tree, feature: usize| {
+            let cover = 1.0 + feature as f32;
+            let other = Sketch::leaf(100.0 * cover, cover);
+            Sketch::split(feature, 1.0, true, [tree, other])
+        };
+        let tree = (0..9).fold(Sketch::leaf(-5000.0, 0.5), deeper);
+        for row in [[0.0; 9], [2.0; 9], [0.0, 2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0]] {
+            let found = testing::forest(std::slice::from_ref(&tree)).contributions(&row);
+            let expected = brute_force(std::slice::from_ref(&tree), &row);
+            for (found, expected) in found.effects.iter().zip(expected.effects) {
+                assert!((found - expected).abs() < 1e-9, "{found} {expected} of {row:?}");
+            }
         }
     }
 
