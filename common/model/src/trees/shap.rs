@@ -66,7 +66,7 @@ impl Contributions {
 /// One number for each of the leaves side by side.
 type Lanes = [f64; LANES];
 
-/// Leaves, their number by their value and how they are reached.
+/// Leaves: what they are worth, and how they are reached.
 #[derive(Default)]
 struct Leaves {
     value: Lanes,
