@@ -13,14 +13,6 @@ with_peers() { # REQUIREMENTS
   "$VENV/bin/pip" install --quiet --requirement "$1"
 }
 
-with_servers() {
-  "$ROOT/scripts/servers.sh" start
-  set -a
-  # shellcheck disable=SC1090
-  . <(grep '^LAPIDARY_TEST_' "$LOCAL/servers.env")
-  set +a
-}
-
 ingest() {
   with_servers
   cargo build --release --locked --workspace --bins

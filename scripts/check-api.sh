@@ -47,11 +47,7 @@ attack() { # WHAT, then options
 }
 
 cd "$ROOT"
-scripts/servers.sh start
-set -a
-# shellcheck disable=SC1090
-. <(grep '^LAPIDARY_TEST_' "$LOCAL/servers.env")
-set +a
+with_servers
 [ -x "$VENV/bin/schemathesis" ] || { python3 -m venv "$VENV" && "$VENV/bin/pip" install --quiet 'schemathesis>=4,<5' 'psycopg[binary]'; }
 trap clear_away EXIT
 "$VENV/bin/python" scripts/database.py create "$LAPIDARY_TEST_POSTGRES_URL" "$DATABASE"

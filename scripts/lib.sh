@@ -101,6 +101,15 @@ show_log_end() {
   say "---" >&2
 }
 
+# The private servers, started if need be, with their addresses in the environment.
+with_servers() {
+  "$ROOT/scripts/servers.sh" start
+  set -a
+  # shellcheck disable=SC1090
+  . <(grep '^LAPIDARY_TEST_' "$LOCAL/servers.env")
+  set +a
+}
+
 step() { # HEADLINE COMMAND…
   local headline=$1 start=$SECONDS
   shift

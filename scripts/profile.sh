@@ -19,11 +19,7 @@ find_profdata() {
 
 cd "$ROOT"
 profdata=$(find_profdata)
-scripts/servers.sh start
-set -a
-# shellcheck disable=SC1090
-. <(grep '^LAPIDARY_TEST_' "$LOCAL/servers.env")
-set +a
+with_servers
 rm -rf "$RAW"
 mkdir -p "$RAW"
 # A target folder of its own: cargo does not see that these are other builds. scripts/rustc.sh does.

@@ -26,6 +26,9 @@ use self::{
 /// What every server is asked; nothing of it is left out.
 pub(crate) const BODY: &str = r#"{"carat":1.1,"cut":"Ideal","color":"H","clarity":"SI2","depth":61.5,"table":55,"x":6.6,"y":6.6,"z":4.1}"#;
 
+/// Connections of the closed loop.
+const CONNECTIONS: u32 = 64;
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// How often each server is measured, in turns.
@@ -35,7 +38,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 10)]
     seconds: u32,
     /// Connections of the closed loop.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = CONNECTIONS)]
     connections: u32,
     /// How many swaps there are under load, in all turns together; an even number each.
     #[arg(long, default_value_t = 100)]

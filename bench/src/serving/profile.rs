@@ -6,13 +6,11 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use testkit::in_world;
 
-use super::{open_loop, peers, swaps, system::System, wrk};
+use super::{CONNECTIONS, open_loop, peers, swaps, system::System, wrk};
 
 /// Where LLVM's runtime writes to when the process ends.
 /// <https://doc.rust-lang.org/rustc/profile-guided-optimization.html>
 const WRITTEN_TO: &str = "LLVM_PROFILE_FILE";
-/// Connections of the closed loop.
-const CONNECTIONS: u32 = 64;
 /// Requests a second of the open loop, explained ones and batches among them: such a build is slow.
 const RATE: f64 = 5000.0;
 /// Swaps under that load.
