@@ -22,12 +22,15 @@ profdata=$(find_profdata)
 with_servers
 rm -rf "$RAW"
 mkdir -p "$RAW"
-# A target folder of its own: cargo does not see that these are other builds. scripts/rustc.sh does.
+# A target folder of its own: cargo does not see that these are other builds. scripts/rustc.sh does, and tells which
+# crates it compiles; so none of them may be there already.
 export CARGO_TARGET_DIR=$BUILT LAPIDARY_PROFILE_INTO=$RAW/others
+cargo clean --quiet --release --locked --package api --package storage --package model --package domain --package bench
 cargo build --release --locked --workspace --bins
 cargo build --release --locked --workspace --example echo
 CARGO_MANIFEST_DIR=$ROOT/bench "$BUILT/release/bench" profile "$RAW"
-made=bench/profile/$(rustc --version | cut -d ' ' -f 2).profdata
+made=bench/profile/$(rustc --version | cut -d ' ' -f 2)
 # Functions that never ran are left out: they are compiled as usual, not as what need not be fast.
-"$profdata" merge --sparse --output "$made" "$RAW/api.profraw" "$RAW/echo.profraw"
-say "$made: $(stat -c %s "$made") bytes"
+"$profdata" merge --sparse --output "$made.profdata" "$RAW/api.profraw" "$RAW/echo.profraw"
+sort -u "$LAPIDARY_PROFILE_INTO.crates" >"$made.crates"
+say "$made.profdata: $(stat -c %s "$made.profdata") bytes"

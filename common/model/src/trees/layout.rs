@@ -43,15 +43,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trees::testing::{self, Sketch};
-
-    fn read(sketches: &[Sketch]) -> Vec<Tree> {
-        let read = |sketch: &Sketch| {
-            let form = serde_json::from_value(sketch.json()).unwrap();
-            Tree::try_from(&form).unwrap()
-        };
-        sketches.iter().map(read).collect()
-    }
+    use crate::trees::testing::{self, Sketch, read};
 
     fn depth(trees: &[Tree]) -> u32 {
         trees.iter().map(|tree| tree.root().depth()).max().unwrap_or(0)

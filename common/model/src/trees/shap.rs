@@ -42,6 +42,10 @@ pub struct Contributions {
 impl Contributions {
     /// Those of `trees`, whose leaves are added to `start`, for `row`.
     pub(super) fn of(trees: &[Tree], row: &[f32; 9], start: f64) -> Self {
+        Self::on(Arch::new(), trees, row, start)
+    }
+
+    fn on(processor: Arch, trees: &[Tree], row: &[f32; 9], start: f64) -> Self {
         let mut walk = Walk {
             row,
             known: [1.0; FEATURES],
@@ -49,7 +53,7 @@ impl Contributions {
             leaves: Leaves::default(),
             number: 0,
             sums: Sums::default(),
-            processor: Arch::new(),
+            processor,
         };
         for tree in trees {
             walk.descend(tree.root());
@@ -268,6 +272,16 @@ mod tests {
             let leaves = trees.iter().map(|tree| f64::from(tree.value(&row)));
             let price = 1000.0 + leaves.sum::<f64>();
             prop_assert!((found.base + found.effects.iter().sum::<f64>() - price).abs() < 1e-9);
+        }
+
+        #[test]
+        fn contributions_are_the_same_to_the_last_bit_on_a_lesser_processor(
+            sketches in proptest::collection::vec(testing::trees(7, 9), 1..8),
+            row in testing::rows(),
+        ) {
+            let trees = testing::read(&sketches);
+            let lesser = Contributions::on(Arch::Scalar, &trees, &row, 1000.0);
+            prop_assert_eq!(lesser, Contributions::of(&trees, &row, 1000.0));
         }
 
         /// Shapley's axiom of the dummy.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::Forest;
+use super::{Forest, tree::Tree};
 
 /// A tree as a test writes it.
 #[derive(Debug, Clone)]
@@ -129,6 +129,15 @@ pub(super) fn json(trees: &[Sketch]) -> Value {
         },
         "version": [1, 6, 2],
     })
+}
+
+/// `trees` as they are read from a model.
+pub(super) fn read(trees: &[Sketch]) -> Vec<Tree> {
+    let read = |sketch: &Sketch| {
+        let form = serde_json::from_value(sketch.json()).unwrap();
+        Tree::try_from(&form).unwrap()
+    };
+    trees.iter().map(read).collect()
 }
 
 pub(super) fn forest(trees: &[Sketch]) -> Forest {
