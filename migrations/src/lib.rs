@@ -18,6 +18,7 @@ mod m0014_promotions_by_hand;
 mod m0015_traffic_partitions;
 mod m0019_training_history;
 mod m0020_traffic_records;
+mod m0021_traffic_vacuum;
 
 use sea_orm_migration::prelude::*;
 
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_traffic_partitions::Migration),
             Box::new(m0019_training_history::Migration),
             Box::new(m0020_traffic_records::Migration),
+            Box::new(m0021_traffic_vacuum::Migration),
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! The schema over sample rows: up, down and up again; and what it refuses.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use migrations::{Migrator, MigratorTrait as _};
 use testkit::TestDatabase;
 
@@ -74,17 +74,46 @@ async fn the_schema_goes_down_with_rows_in_it_and_comes_up_again() -> Result<()>
     .await
 }
 
+/// How many of the partitions of traffic would be vacuumed for what is inserted.
+async fn vacuumed_partitions(database: &TestDatabase) -> Result<i64> {
+    let vacuumed = "SELECT count(*) FROM pg_inherits JOIN pg_class ON oid = inhrelid \
+        WHERE inhparent = 'traffic'::regclass \
+        AND 'autovacuum_vacuum_insert_threshold=-1' <> ALL (coalesce(reloptions, '{}'))";
+    database.number(vacuumed).await
+}
+
+#[tokio::test]
+async fn days_of_traffic_are_not_vacuumed_for_what_is_inserted() -> Result<()> {
+    over_sample_rows(|database| async move {
+        let partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'traffic'::regclass";
+        let partitions = database.number(partitions).await?;
+        assert_eq!(vacuumed_partitions(&database).await?, 0);
+        // Those that are there already, and one that is made later.
+        down_to(&database, "m0021_traffic_vacuum").await?;
+        assert_eq!(vacuumed_partitions(&database).await?, partitions);
+        Migrator::up(database.connection(), None).await?;
+        database.execute("SELECT make_traffic_day('2020-01-02')").await?;
+        assert_eq!(vacuumed_partitions(&database).await?, 0);
+        Ok(())
+    })
+    .await
+}
+
+/// Undoes this migration and all that came later.
+async fn down_to(database: &TestDatabase, name: &str) -> Result<()> {
+    let later = Migrator::migrations()
+        .iter()
+        .rev()
+        .position(|it| it.name() == name)
+        .context("the migration is gone")?;
+    Migrator::down(database.connection(), Some(u32::try_from(later)? + 1)).await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn runs_from_before_settings_were_recorded_can_be_gone_on_with() -> Result<()> {
     over_sample_rows(|database| async move {
-        let later = Migrator::migrations()
-            .iter()
-            .rev()
-            .position(|it| it.name() == "m0019_training_history");
-        let Some(later) = later else {
-            bail!("the migration is gone");
-        };
-        Migrator::down(database.connection(), Some(u32::try_from(later)? + 1)).await?;
+        down_to(&database, "m0019_training_history").await?;
         Migrator::up(database.connection(), None).await?;
         let usable = "SELECT count(*) FROM training_runs WHERE settings = '{\"kind\": \"linear\"}'";
         assert_eq!(database.number(usable).await?, 1);
