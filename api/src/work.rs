@@ -39,8 +39,8 @@ pub(crate) struct Pool {
 impl Pool {
     /// For half of the processors at a time, so that short requests find the other half. Its threads let others have their
     /// turn wherever the work pauses: a long piece would hold up whoever waits for its processor, a worker or the
-    /// committer. Their priority is that of all: with a lower one, explanations have waited for
-    /// 0.6 seconds on a busy machine, and some were refused.
+    /// committer. Their priority is that of all: with a lower one, explanations have waited for 0.6 seconds on a busy
+    /// machine, and some were refused.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let at_work = (processors / 2).max(1);

@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::*;
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-const UP: &str = r"
+const TABLE: &str = r"
 ALTER TABLE traffic RENAME TO traffic_before;
 ALTER TABLE traffic_before RENAME CONSTRAINT traffic_pkey TO traffic_before_pkey;
 
@@ -35,9 +35,14 @@ CREATE TABLE traffic_default PARTITION OF traffic DEFAULT;
 CREATE FUNCTION traffic_day_begins(day date) RETURNS uuid LANGUAGE sql STABLE AS $body$
     SELECT rpad(lpad(to_hex((extract(epoch FROM day::timestamp) * 1000)::bigint), 12, '0'), 32, '0')::uuid
 $body$;
+";
 
+/// The function that makes a day's partition, whose table is made `with` these options.
+pub(super) fn making_days(with: &str) -> String {
+    format!(
+        r"
 -- Makes a day's partition unless it is there; rows of that day in the default partition move into it.
-CREATE FUNCTION make_traffic_day(day date) RETURNS boolean LANGUAGE plpgsql AS $body$
+CREATE OR REPLACE FUNCTION make_traffic_day(day date) RETURNS boolean LANGUAGE plpgsql AS $body$
 DECLARE
     name text := 'traffic_' || to_char(day, 'YYYYMMDD');
     low uuid := traffic_day_begins(day);
@@ -50,7 +55,7 @@ BEGIN
     IF to_regclass(name) IS NOT NULL THEN
         RETURN false;
     END IF;
-    EXECUTE format('CREATE TABLE %I (LIKE traffic INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
+    EXECUTE format('CREATE TABLE %I (LIKE traffic INCLUDING DEFAULTS INCLUDING CONSTRAINTS) {with}', name);
     -- Nothing may come into the default partition between the move and the attachment.
     LOCK TABLE traffic_default IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('WITH moved AS (DELETE FROM traffic_default WHERE id >= %L AND id < %L RETURNING *)
@@ -58,7 +63,11 @@ BEGIN
     EXECUTE format('ALTER TABLE traffic ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, low, high);
     RETURN true;
 END $body$;
+"
+    )
+}
 
+const ROWS: &str = r"
 SELECT make_traffic_day(day::date)
     FROM generate_series((now() AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date + 7, interval '1 day') day;
 SELECT make_traffic_day(day) FROM (
@@ -108,7 +117,8 @@ ALTER TABLE traffic RENAME CONSTRAINT traffic_before_pkey TO traffic_pkey;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared(UP).await.map(drop)
+        let up = TABLE.to_owned() + &making_days("") + ROWS;
+        manager.get_connection().execute_unprepared(&up).await.map(drop)
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -6,6 +6,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::m0015_traffic_partitions::making_days;
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -23,35 +25,6 @@ BEGIN
     FOR partition IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'traffic'::regclass LOOP
         EXECUTE format('ALTER TABLE %s {change}', partition);
     END LOOP;
-END $body$;
-"
-    )
-}
-
-/// The function that makes a day's partition, `with` what its table is made with.
-fn making_days(with: &str) -> String {
-    format!(
-        r"
-CREATE OR REPLACE FUNCTION make_traffic_day(day date) RETURNS boolean LANGUAGE plpgsql AS $body$
-DECLARE
-    name text := 'traffic_' || to_char(day, 'YYYYMMDD');
-    low uuid := traffic_day_begins(day);
-    high uuid := traffic_day_begins(day + 1);
-BEGIN
-    IF to_regclass(name) IS NOT NULL THEN
-        RETURN false;
-    END IF;
-    PERFORM pg_advisory_xact_lock(x'6c6170690015'::bigint);
-    IF to_regclass(name) IS NOT NULL THEN
-        RETURN false;
-    END IF;
-    EXECUTE format('CREATE TABLE %I (LIKE traffic INCLUDING DEFAULTS INCLUDING CONSTRAINTS) {with}', name);
-    -- Nothing may come into the default partition between the move and the attachment.
-    LOCK TABLE traffic_default IN ACCESS EXCLUSIVE MODE;
-    EXECUTE format('WITH moved AS (DELETE FROM traffic_default WHERE id >= %L AND id < %L RETURNING *)
-        INSERT INTO %I SELECT * FROM moved', low, high, name);
-    EXECUTE format('ALTER TABLE traffic ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, low, high);
-    RETURN true;
 END $body$;
 "
     )
