@@ -19,6 +19,7 @@ mod m0015_traffic_partitions;
 mod m0019_training_history;
 mod m0020_traffic_records;
 mod m0021_traffic_vacuum;
+mod m0022_traffic_repeats;
 
 use sea_orm_migration::prelude::*;
 
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_training_history::Migration),
             Box::new(m0020_traffic_records::Migration),
             Box::new(m0021_traffic_vacuum::Migration),
+            Box::new(m0022_traffic_repeats::Migration),
         ]
     }
 }

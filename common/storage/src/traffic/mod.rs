@@ -1,9 +1,10 @@
-//! Traffic records: written in groups (`write`), read by filters (`read`), kept by days (`days`).
+//! Traffic records: written in groups (`write`), read by filters (`read`) and models (`slot`), kept by days (`days`).
 
 pub mod days;
 mod export;
 mod read;
 mod row;
+mod slot;
 mod write;
 
 pub use days::TrafficDay;

@@ -8,7 +8,7 @@ use domain::{
 use sea_orm::{ConnectionTrait as _, FromQueryResult as _, Value};
 use uuid::Uuid;
 
-use super::row::to_domain;
+use super::{row::to_domain, slot::newest_of_model};
 use crate::{Database, Page, PageRequest, StorageError, database::sql, entity::traffic};
 
 /// `at` and the id's own millisecond may come from two looks at the clock.
@@ -38,29 +38,70 @@ pub enum BodyLimit {
     Bytes(u32),
 }
 
+/// The path and the status that most records have, and that no index is there for.
+const USUAL_PATH: &str = "/v1/predictions";
+const USUAL_STATUS: u16 = 200;
+
+impl TrafficFilter {
+    /// Whether records are asked for by a path or a status that few have.
+    fn is_for_rare(&self) -> bool {
+        let rare_path = self.path.as_deref().is_some_and(|path| path != USUAL_PATH);
+        rare_path || self.status.is_some_and(|status| status != USUAL_STATUS)
+    }
+}
+
 /// A condition and what it compares with, so that no value becomes part of the text.
-#[derive(Default)]
 struct Conditions {
     text: Vec<String>,
     values: Vec<Value>,
+    /// The ids of all records that fulfil them are not below this.
+    oldest: Uuid,
+    /// Nor above this.
+    newest: Uuid,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self {
+            text: Vec::new(),
+            values: Vec::new(),
+            oldest: Uuid::nil(),
+            newest: Uuid::max(),
+        }
+    }
 }
 
 impl Conditions {
+    /// The placeholder of a value.
+    fn value(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+
     /// `?` in the text stands for the value.
     fn add(&mut self, text: &str, value: impl Into<Value>) {
-        self.values.push(value.into());
-        self.text
-            .push(text.replace('?', &format!("${}", self.values.len())));
+        let value = self.value(value);
+        self.text.push(text.replace('?', &value));
+    }
+
+    fn from(&mut self, id: Uuid) {
+        self.oldest = self.oldest.max(id);
+        self.add("id >= ?", id);
+    }
+
+    fn below(&mut self, id: Uuid) {
+        self.newest = self.newest.min(id);
+        self.add("id < ?", id);
     }
 
     fn of(filter: &TrafficFilter) -> Self {
         let mut all = Self::default();
         if let Some(since) = filter.since {
-            all.add("id >= ?", first_id(since - SLACK));
+            all.from(first_id(since - SLACK));
             all.add("at >= ?", since);
         }
         if let Some(until) = filter.until {
-            all.add("id < ?", first_id(until + SLACK));
+            all.below(first_id(until + SLACK));
             all.add("at < ?", until);
         }
         if let Some(path) = &filter.path {
@@ -69,8 +110,8 @@ impl Conditions {
         if let Some(status) = filter.status {
             all.add("status = ?", status.cast_signed());
             // So that the planner sees that the index of these answers holds them all.
-            if status != 200 {
-                all.text.push("status <> 200".to_owned());
+            if status != USUAL_STATUS {
+                all.text.push(format!("status <> {USUAL_STATUS}"));
             }
         }
         if let Some(version) = filter.model_version {
@@ -81,10 +122,18 @@ impl Conditions {
 
     fn path(&mut self, path: &str) {
         self.add("path = ?", path);
-        if path != "/v1/predictions" {
+        if path != USUAL_PATH {
             self.add("left(path, 200) = left(?, 200)", path);
-            self.text.push("path <> '/v1/predictions'".to_owned());
+            self.text.push(format!("path <> '{USUAL_PATH}'"));
         }
+    }
+
+    /// What selects the newest of a model.
+    fn newest_of_model(&mut self, version: ModelVersion, select: &str, limit: u64) -> String {
+        let conditions = self.where_clause();
+        let version = self.value(i64::from(version));
+        let (oldest, newest) = (self.value(self.oldest), self.value(self.newest));
+        newest_of_model([&version, &oldest, &newest], select, &conditions, limit)
     }
 
     fn where_clause(&self) -> String {
@@ -130,14 +179,16 @@ impl Database {
             .as_deref()
             .and_then(|cursor| cursor.parse::<Uuid>().ok())
         {
-            conditions.add("id < ?", below);
+            conditions.below(below);
         }
-        let text = format!(
-            "{} {} ORDER BY id DESC LIMIT {}",
-            select(bodies),
-            conditions.where_clause(),
-            page.limit + 1
-        );
+        let (select, limit) = (select(bodies), page.limit + 1);
+        let text = match filter.model_version.filter(|_| !filter.is_for_rare()) {
+            Some(version) => conditions.newest_of_model(version, &select, limit),
+            None => format!(
+                "{select} {} ORDER BY id DESC LIMIT {limit}",
+                conditions.where_clause()
+            ),
+        };
         let rows = self.rows(&text, conditions.values).await?;
         Page::of(rows, page.limit, |row| row.id.to_string(), to_domain)
     }

@@ -16,26 +16,41 @@ use sea_orm::sqlx::{
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::slot::Seen;
 use crate::{StorageError, entity::traffic};
 
-/// A record as Postgres' composite type `traffic_record`.
-pub(super) struct Row<'r>(pub(super) &'r TrafficRecord);
+/// A record as Postgres' composite type `traffic_row`.
+pub(super) struct Row<'r> {
+    pub(super) record: &'r TrafficRecord,
+    /// Whether one before it in the same transaction is found in its place ([`super::slot`]).
+    model_repeated: bool,
+}
+
+/// Records as the rows of one transaction.
+pub(super) fn rows<'r>(records: &[&'r TrafficRecord]) -> Vec<Row<'r>> {
+    let mut seen = Seen::default();
+    let row = |record: &&'r TrafficRecord| Row {
+        record,
+        model_repeated: seen.repeats(record),
+    };
+    records.iter().map(row).collect()
+}
 
 impl Type<Postgres> for Row<'_> {
     fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("traffic_record")
+        PgTypeInfo::with_name("traffic_row")
     }
 }
 
 impl PgHasArrayType for Row<'_> {
     fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::array_of("traffic_record")
+        PgTypeInfo::array_of("traffic_row")
     }
 }
 
 impl Encode<'_, Postgres> for Row<'_> {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let record = self.0;
+        let record = self.record;
         let mut fields = PgRecordEncoder::new(buffer);
         fields
             .encode(record.id)?
@@ -46,13 +61,14 @@ impl Encode<'_, Postgres> for Row<'_> {
             .encode(record.status.cast_signed())?
             .encode(record.duration_us.cast_signed())?
             .encode(record.model_version.map(i64::from))?
-            .encode(record.key_id)?
             .encode(record.client.as_deref())?
             .encode(Headers(&record.request_headers))?
             .encode(&record.request_body.bytes[..])?
             .encode(&record.response_body.bytes[..])?
+            .encode(record.key_id)?
             .encode(record.request_body.digest.as_ref().map(digest_bytes))?
-            .encode(record.response_body.digest.as_ref().map(digest_bytes))?;
+            .encode(record.response_body.digest.as_ref().map(digest_bytes))?
+            .encode(self.model_repeated)?;
         fields.finish();
         Ok(IsNull::No)
     }

@@ -9,13 +9,13 @@ use sea_orm::{
     sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool},
 };
 
-use super::row::Row;
+use super::row::{Row, rows};
 use crate::{Database, StorageError};
 
-const INSERT: &str = "INSERT INTO traffic (id, at, method, path, query, status, duration_us, model_version, key_id, \
-    client, request_headers, request_body, response_body, request_digest, response_digest) \
-    SELECT id, at, method, path, query, status, duration_us, model_version, key_id, client, request_headers, \
-    request_body, response_body, request_digest, response_digest FROM UNNEST($1::traffic_record[])";
+const INSERT: &str = "INSERT INTO traffic (id, at, method, path, query, status, duration_us, model_version, client, \
+    request_headers, request_body, response_body, key_id, request_digest, response_digest, model_repeated) \
+    SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, request_body, \
+    response_body, key_id, request_digest, response_digest, model_repeated FROM UNNEST($1::traffic_row[])";
 
 /// Leaves what is there as it is.
 const SETTLE: &str = "ON CONFLICT (id) DO NOTHING";
@@ -61,7 +61,7 @@ impl TrafficWriter {
     ///
     /// When the group is not written, or it is not known whether it is.
     pub async fn write(&mut self, records: &[&TrafficRecord]) -> Result<u64, WriteError> {
-        let rows: Vec<_> = records.iter().map(|record| Row(record)).collect();
+        let rows = rows(records);
         // What was open before may have ended meanwhile, with nothing wrong now: that shows on a new connection.
         if let Some(connection) = self.connection.take() {
             match self.insert(connection, &rows).await {

@@ -2,12 +2,17 @@
 
 use anyhow::Result;
 use bytes::Bytes;
-use domain::traffic::{RecordedBody, TrafficRecord, id_at};
+use chrono::Duration;
+use domain::{
+    ModelVersion,
+    traffic::{RecordedBody, TrafficRecord, id_at},
+};
 use storage::{
-    PageRequest,
+    Database, PageRequest,
     traffic::{BodyLimit, TrafficFilter, WriteError},
 };
 use testkit::TestDatabase;
+use uuid::Uuid;
 
 use crate::support::{now, over_registry};
 
@@ -84,6 +89,81 @@ async fn a_database_that_does_not_write_is_away() -> Result<()> {
         assert!(matches!(away, Err(WriteError::Away(_))), "{away:?}");
         raw.execute("ALTER TABLE elsewhere RENAME TO traffic").await?;
         assert_eq!(writer.write(&[&record(1)]).await?, 1);
+        Ok(())
+    })
+    .await
+}
+
+/// Every id that the filter finds, a page at a time.
+async fn ids(registry: &Database, filter: &TrafficFilter, limit: u64) -> Result<Vec<Uuid>> {
+    let (mut ids, mut cursor) = (Vec::new(), None);
+    loop {
+        let request = PageRequest { limit, cursor };
+        let page = registry.traffic(filter, &request, BodyLimit::Whole).await?;
+        assert!(page.items.len() as u64 <= limit);
+        ids.extend(page.items.iter().map(|record| record.id));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(ids);
+        }
+    }
+}
+
+/// Records of three models and of none, every 20 milliseconds.
+fn of_models(many: u8) -> Vec<TrafficRecord> {
+    let of = |number: u8| {
+        let at = now() + Duration::milliseconds(20 * i64::from(number));
+        TrafficRecord {
+            id: id_at(at, [number; 10]),
+            at,
+            // The third has answered at the end alone.
+            model_version: match number % 5 {
+                0 => None,
+                1 if number > 150 => ModelVersion::try_from(3).ok(),
+                odd => ModelVersion::try_from(i64::from(1 + odd % 2)).ok(),
+            },
+            ..record(number)
+        }
+    };
+    (0..many).map(of).collect()
+}
+
+#[tokio::test]
+async fn a_models_records_are_found_however_they_were_written() -> Result<()> {
+    over_registry(|registry, raw| async move {
+        let mut writer = registry.traffic_writer();
+        let mut records = of_models(200);
+        // Transactions share slots, and have some of many; what was written once comes again with others. Their first of a
+        // slot is its newest, but for the first transaction's.
+        let every = |step: usize, first: usize| records.iter().skip(first).step_by(step).collect::<Vec<_>>();
+        writer.write(&every(9, 0)).await?;
+        for mut group in [every(7, 1), every(2, 0), every(3, 2), every(1, 0)] {
+            group.reverse();
+            writer.write(&group).await?;
+        }
+        let repeated = raw.number("SELECT count(*) FROM traffic WHERE model_repeated").await?;
+        assert!(repeated > 50, "{repeated} records need no entry of their own");
+        // Older services do not know of this.
+        raw.execute("UPDATE traffic SET model_repeated = NULL WHERE duration_us = 100 AND get_byte(uuid_send(id), 15) < 40")
+            .await?;
+
+        records.reverse();
+        let (since, until) = (records[130].at, records[20].at);
+        for version in 1..=4 {
+            let model_version = Some(ModelVersion::try_from(version)?);
+            for (since, until) in [(None, None), (Some(since), None), (None, Some(until)), (Some(since), Some(until))] {
+                let filter = TrafficFilter { since, until, model_version, ..TrafficFilter::default() };
+                let is_wanted = |record: &&TrafficRecord| {
+                    record.model_version == model_version
+                        && since.is_none_or(|since| record.at >= since)
+                        && until.is_none_or(|until| record.at < until)
+                };
+                let wanted: Vec<_> = records.iter().filter(is_wanted).map(|record| record.id).collect();
+                for limit in [1, 7, 500] {
+                    assert_eq!(ids(&registry, &filter, limit).await?, wanted, "{filter:?}, {limit} at a time");
+                }
+            }
+        }
         Ok(())
     })
     .await
