@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate};
 use sea_orm::{ConnectionTrait as _, FromQueryResult, TransactionTrait as _};
+use uuid::Uuid;
 
 use crate::{Database, StorageError, database::sql};
 
 /// A day waits so long for those who read or write; then it is tried again another time.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a day's partition is named: this, then its date.
+const PREFIX: &str = "traffic_";
+const DATE: &str = "%Y%m%d";
 
 /// One day's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,10 +97,17 @@ fn lock_timeout() -> String {
     format!("SET LOCAL lock_timeout = {}", PATIENCE.as_millis())
 }
 
+/// The table of the day that an id belongs to, if there is one.
+pub(super) fn partition_of(id: Uuid) -> String {
+    let milliseconds = (id.as_u128() >> 80) as i64;
+    let day = DateTime::from_timestamp_millis(milliseconds).unwrap_or_default();
+    format!("{PREFIX}{}", day.format(DATE))
+}
+
 fn day(partition: Partition) -> Option<TrafficDay> {
-    let date = partition.name.strip_prefix("traffic_")?;
+    let date = partition.name.strip_prefix(PREFIX)?;
     Some(TrafficDay {
-        day: NaiveDate::parse_from_str(date, "%Y%m%d").ok()?,
+        day: NaiveDate::parse_from_str(date, DATE).ok()?,
         bytes: partition.bytes.cast_unsigned(),
         partition: partition.name,
     })
@@ -124,6 +136,8 @@ pub fn expired(
 
 #[cfg(test)]
 mod tests {
+    use domain::traffic::id_at;
+
     use super::*;
 
     fn days() -> Vec<TrafficDay> {
@@ -140,6 +154,13 @@ mod tests {
     fn gone(days_kept: Option<u64>, bytes: Option<u64>) -> usize {
         let today = NaiveDate::from_ymd_opt(2026, 1, 3).unwrap();
         expired(&days(), today, days_kept, bytes).len()
+    }
+
+    #[test]
+    fn an_id_belongs_to_the_day_of_its_time() {
+        let id = |at: &str| id_at(at.parse().unwrap(), [255; 10]);
+        assert_eq!(partition_of(id("2026-01-31T23:59:59.999Z")), "traffic_20260131");
+        assert_eq!(partition_of(id("2026-02-01T00:00:00Z")), "traffic_20260201");
     }
 
     #[test]

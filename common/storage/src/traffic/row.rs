@@ -15,6 +15,7 @@ use sea_orm::sqlx::{
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::slot::Seen;
 use crate::{StorageError, entity::traffic};
@@ -24,6 +25,13 @@ pub(super) struct Row<'r> {
     pub(super) record: &'r TrafficRecord,
     /// Whether one before it in the same transaction is found in its place ([`super::slot`]).
     model_repeated: bool,
+}
+
+impl Row<'_> {
+    /// The record's identity.
+    pub(super) fn id(&self) -> Uuid {
+        self.record.id
+    }
 }
 
 /// Records as the rows of one transaction.

@@ -1,24 +1,38 @@
 //! Writing records in groups: one statement, one transaction, one fsync.
 //!
 //! A record that is there already is left as it is, so that a group whose answer was lost can be written again. Looking
-//! for each first costs Postgres a third more, so a group is inserted as new, and settled by its ids when that is refused.
+//! for each first costs Postgres a third more, and finding each its day's partition a twentieth: so a group is inserted as new
+//! and of one day, and settled by its ids when that is refused.
 
 use domain::traffic::TrafficRecord;
 use sea_orm::{
     DbErr, RuntimeErr,
-    sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool},
+    sqlx::{
+        self, AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, postgres::PgQueryResult,
+    },
 };
 
-use super::row::{Row, rows};
+use super::{
+    days::partition_of,
+    row::{Row, rows},
+};
 use crate::{Database, StorageError};
 
-const INSERT: &str = "INSERT INTO traffic (id, at, method, path, query, status, duration_us, model_version, client, \
-    request_headers, request_body, response_body, key_id, request_digest, response_digest, model_repeated) \
-    SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, request_body, \
-    response_body, key_id, request_digest, response_digest, model_repeated FROM UNNEST($1::traffic_row[])";
+/// Inserts into this table. Columns are in its order, so that Postgres copies rows as they come.
+fn insert_into(table: &str) -> String {
+    format!(
+        "INSERT INTO {table} (id, at, method, path, query, status, duration_us, model_version, client, request_headers, \
+         request_body, response_body, key_id, request_digest, response_digest, model_repeated) \
+         SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, request_body, \
+         response_body, key_id, request_digest, response_digest, model_repeated FROM UNNEST($1::traffic_row[])"
+    )
+}
 
 /// Leaves what is there as it is.
-const SETTLE: &str = "ON CONFLICT (id) DO NOTHING";
+const SETTLE: &str = " ON CONFLICT (id) DO NOTHING";
+
+/// Where records are, all days.
+const TABLE: &str = "traffic";
 
 /// Whatever the role's defaults are: an answer means that the commit is on disk.
 const DURABLY: &str = "SET synchronous_commit = on";
@@ -75,10 +89,17 @@ impl TrafficWriter {
 
     /// The connection is this future's, so that it goes with one that is dropped half way.
     async fn insert(&mut self, mut connection: PgConnection, rows: &[Row<'_>]) -> Result<u64, WriteError> {
-        let mut written = sqlx::query(INSERT).bind(rows).execute(&mut connection).await;
-        if written.as_ref().is_err_and(is_refusal) {
-            let settle = sqlx::query(AssertSqlSafe(format!("{INSERT} {SETTLE}")));
-            written = settle.bind(rows).execute(&mut connection).await;
+        let insert = insert_into(
+            &rows
+                .first()
+                .map_or(TABLE.to_owned(), |row| partition_of(row.id())),
+        );
+        let mut written = execute(&mut connection, insert, rows).await;
+        if written
+            .as_ref()
+            .is_err_and(|error| is_refusal(error) || is_of_class(error, &[NO_TABLE]))
+        {
+            written = execute(&mut connection, insert_into(TABLE) + SETTLE, rows).await;
         }
         match written {
             Ok(done) => {
@@ -101,15 +122,31 @@ impl TrafficWriter {
     }
 }
 
-/// SQLSTATE classes that lie in the data: data exception (22), integrity constraint violation (23), program limit
-/// exceeded (54). <https://www.postgresql.org/docs/15/errcodes-appendix.html>
+async fn execute(
+    connection: &mut PgConnection,
+    statement: String,
+    rows: &[Row<'_>],
+) -> Result<PgQueryResult, sqlx::Error> {
+    let statement = sqlx::query(AssertSqlSafe(statement));
+    statement.bind(rows).execute(connection).await
+}
+
+/// SQLSTATE classes that lie in the data: data exception, integrity constraint violation, program limit exceeded.
+/// <https://www.postgresql.org/docs/15/errcodes-appendix.html>
+const REFUSALS: [&str; 3] = ["22", "23", "54"];
+/// The class of what is not there.
+const NO_TABLE: &str = "42";
+
 fn is_refusal(error: &sqlx::Error) -> bool {
+    is_of_class(error, &REFUSALS)
+}
+
+fn is_of_class(error: &sqlx::Error, classes: &[&str]) -> bool {
     let sqlx::Error::Database(error) = error else {
         return false;
     };
-    error
-        .code()
-        .is_some_and(|code| matches!(code.get(..2), Some("22" | "23" | "54")))
+    let code = error.code();
+    code.is_some_and(|code| code.get(..2).is_some_and(|class| classes.contains(&class)))
 }
 
 fn away(error: sqlx::Error) -> WriteError {

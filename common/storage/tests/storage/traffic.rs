@@ -62,6 +62,35 @@ async fn a_group_of_which_some_is_there_already_adds_the_rest_and_leaves_what_is
 }
 
 #[tokio::test]
+async fn a_group_may_be_of_several_days_and_of_days_without_a_partition() -> Result<()> {
+    over_registry(|registry, raw| async move {
+        let mut writer = registry.traffic_writer();
+        let days = "SELECT make_traffic_day('2026-01-01'), make_traffic_day('2026-01-02')";
+        raw.execute(days).await?;
+        let on = |day: &str, number: u8| -> Result<TrafficRecord> {
+            let id = id_at(format!("{day}T12:00:00Z").parse()?, [number; 10]);
+            Ok(TrafficRecord { id, ..record(number) })
+        };
+        let (first, second, none) = (on("2026-01-01", 1)?, on("2026-01-02", 2)?, on("1999-01-01", 3)?);
+        let foreign = TrafficRecord {
+            id: Uuid::max(),
+            ..record(4)
+        };
+        assert_eq!(writer.write(&[&first, &second]).await?, 2);
+        assert_eq!(writer.write(&[&none, &first]).await?, 1);
+        assert_eq!(writer.write(&[&foreign]).await?, 1);
+        for (partition, rows) in [("20260101", 1), ("20260102", 1), ("default", 2)] {
+            let there = raw
+                .number(&format!("SELECT count(*) FROM traffic_{partition}"))
+                .await?;
+            assert_eq!(there, rows, "{partition}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_record_that_can_never_be_written_is_refused_and_the_writer_goes_on() -> Result<()> {
     over_registry(|registry, raw| async move {
         let mut writer = registry.traffic_writer();
@@ -84,10 +113,10 @@ async fn a_record_that_can_never_be_written_is_refused_and_the_writer_goes_on() 
 async fn a_database_that_does_not_write_is_away() -> Result<()> {
     over_registry(|registry, raw| async move {
         let mut writer = registry.traffic_writer();
-        raw.execute("ALTER TABLE traffic RENAME TO elsewhere").await?;
+        raw.execute("ALTER TYPE traffic_row RENAME TO elsewhere").await?;
         let away = writer.write(&[&record(1)]).await;
         assert!(matches!(away, Err(WriteError::Away(_))), "{away:?}");
-        raw.execute("ALTER TABLE elsewhere RENAME TO traffic").await?;
+        raw.execute("ALTER TYPE elsewhere RENAME TO traffic_row").await?;
         assert_eq!(writer.write(&[&record(1)]).await?, 1);
         Ok(())
     })
