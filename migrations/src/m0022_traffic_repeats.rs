@@ -1,7 +1,7 @@
 //! A model's answers are found without an entry of the index for each.
 //!
-//! The index holds the first record that a transaction has of a model and a slot of a quarter of a second; the others are
-//! there as well, and are found by their ids: whoever looks for a model's records looks for its slots.
+//! The index holds the first record that a transaction has of a model and a slot of a quarter of a second. The others are
+//! found by their ids: whoever looks for a model's records looks for its slots, and for ids within these.
 
 use sea_orm_migration::prelude::*;
 

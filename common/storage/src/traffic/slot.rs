@@ -1,14 +1,14 @@
 //! Slots of a quarter of a second, by which a model's records are found.
 //!
-//! An index entry for each record costs Postgres a tenth of what it does for it. So of all records that a transaction has of
-//! one model in one slot, the index holds the first; the others are `model_repeated`. A slot that has records of a model
-//! therefore has one that the index holds, for whatever is repeated was written together with that, or after it.
+//! An index entry for each record costs Postgres a tenth of what it does for it. So of all records that a transaction
+//! has of one model in one slot, the index holds the first; the others are `model_repeated`. A slot that has records of
+//! a model therefore has one that the index holds, for what is repeated was written together with that, or after it.
 
 use domain::{ModelVersion, traffic::TrafficRecord};
 use uuid::Uuid;
 
-/// The ids that share the first 40 of their 48 bits of time: those of 256 milliseconds. The functions `traffic_slot_first`
-/// and `traffic_slot_last` know them as well.
+/// The ids that share the first 40 of their 48 bits of time: those of 256 milliseconds. The database's functions
+/// `traffic_slot_first` and `traffic_slot_last` know them as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Slot(u128);
 

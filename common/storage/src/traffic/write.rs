@@ -1,8 +1,8 @@
 //! Writing records in groups: one statement, one transaction, one fsync.
 //!
 //! A record that is there already is left as it is, so that a group whose answer was lost can be written again. Looking
-//! for each first costs Postgres a third more, and finding each its day's partition a twentieth: so a group is inserted as new
-//! and of one day, and settled by its ids when that is refused.
+//! for each first costs Postgres a third more, and finding the partition of each a twentieth: so a group is inserted as
+//! new and of one day, and settled by its ids when that is refused.
 
 use domain::traffic::TrafficRecord;
 use sea_orm::{
