@@ -9,7 +9,7 @@ use sea_orm_migration::prelude::*;
 pub struct Migration;
 
 const UP: &str = r"
--- Whether the same transaction wrote a record before this one that was answered by the same model and whose id has the
+-- Whether the transaction that wrote it had a record before it that was answered by the same model and whose id has the
 -- same first 40 bits. Null, as all that older services write: it has to be found by itself.
 ALTER TABLE traffic ADD COLUMN model_repeated boolean;
 

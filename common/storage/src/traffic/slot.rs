@@ -42,7 +42,8 @@ impl Seen {
 /// far as it takes. `version`, `oldest` and `newest` are placeholders of values, the latter two ids between which the
 /// records are; `select` and `conditions` select records in general.
 ///
-/// By the order that they ask for, slots are found through this index alone, however many records the model has.
+/// By the order that they ask for, slots are found through this index alone, however many records the model has. Postgres
+/// joins each slot's records to it in turn, and stops when it has `limit`: nothing is sorted before that.
 pub(super) fn newest_of_model(
     [version, oldest, newest]: [&str; 3],
     select: &str,

@@ -97,7 +97,7 @@ impl TrafficWriter {
         let mut written = execute(&mut connection, insert, rows).await;
         if written
             .as_ref()
-            .is_err_and(|error| is_refusal(error) || is_of_class(error, &[NO_TABLE]))
+            .is_err_and(|error| is_refusal(error) || is_of_class(error, &[NO_PARTITION]))
         {
             written = execute(&mut connection, insert_into(TABLE) + SETTLE, rows).await;
         }
@@ -134,8 +134,8 @@ async fn execute(
 /// SQLSTATE classes that lie in the data: data exception, integrity constraint violation, program limit exceeded.
 /// <https://www.postgresql.org/docs/15/errcodes-appendix.html>
 const REFUSALS: [&str; 3] = ["22", "23", "54"];
-/// The class of what is not there.
-const NO_TABLE: &str = "42";
+/// The class of statements that cannot be: there is no such partition, or no right to write to it alone.
+const NO_PARTITION: &str = "42";
 
 fn is_refusal(error: &sqlx::Error) -> bool {
     is_of_class(error, &REFUSALS)

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bytes::Bytes;
-use chrono::Duration;
+use chrono::{DateTime, Duration};
 use domain::{
     ModelVersion,
     traffic::{RecordedBody, TrafficRecord, id_at},
@@ -79,7 +79,22 @@ async fn a_group_may_be_of_several_days_and_of_days_without_a_partition() -> Res
         assert_eq!(writer.write(&[&first, &second]).await?, 2);
         assert_eq!(writer.write(&[&none, &first]).await?, 1);
         assert_eq!(writer.write(&[&foreign]).await?, 1);
-        for (partition, rows) in [("20260101", 1), ("20260102", 1), ("default", 2)] {
+        // A group of one day needs its partition alone, until something of it is there already.
+        raw.execute("ALTER TABLE traffic RENAME TO elsewhere").await?;
+        assert_eq!(
+            writer
+                .write(&[&on("2026-01-01", 5)?, &on("2026-01-01", 6)?])
+                .await?,
+            2
+        );
+        raw.execute("ALTER TABLE elsewhere RENAME TO traffic").await?;
+        assert_eq!(
+            writer
+                .write(&[&on("2026-01-01", 6)?, &on("2026-01-01", 7)?])
+                .await?,
+            1
+        );
+        for (partition, rows) in [("20260101", 4), ("20260102", 1), ("default", 2)] {
             let there = raw
                 .number(&format!("SELECT count(*) FROM traffic_{partition}"))
                 .await?;
@@ -113,10 +128,10 @@ async fn a_record_that_can_never_be_written_is_refused_and_the_writer_goes_on() 
 async fn a_database_that_does_not_write_is_away() -> Result<()> {
     over_registry(|registry, raw| async move {
         let mut writer = registry.traffic_writer();
-        raw.execute("ALTER TYPE traffic_row RENAME TO elsewhere").await?;
+        raw.execute("ALTER TABLE traffic RENAME TO elsewhere").await?;
         let away = writer.write(&[&record(1)]).await;
         assert!(matches!(away, Err(WriteError::Away(_))), "{away:?}");
-        raw.execute("ALTER TYPE elsewhere RENAME TO traffic_row").await?;
+        raw.execute("ALTER TABLE elsewhere RENAME TO traffic").await?;
         assert_eq!(writer.write(&[&record(1)]).await?, 1);
         Ok(())
     })
@@ -138,10 +153,11 @@ async fn ids(registry: &Database, filter: &TrafficFilter, limit: u64) -> Result<
     }
 }
 
-/// Records of three models and of none, every 20 milliseconds.
+/// Records of three models and of none, every 20 milliseconds, from two seconds before a day ends.
 fn of_models(many: u8) -> Vec<TrafficRecord> {
+    let midnight = DateTime::from_timestamp_millis(1_780_012_800_000).unwrap_or_default();
     let of = |number: u8| {
-        let at = now() + Duration::milliseconds(20 * i64::from(number));
+        let at = midnight + Duration::milliseconds(20 * (i64::from(number) - 100));
         TrafficRecord {
             id: id_at(at, [number; 10]),
             at,
@@ -160,6 +176,8 @@ fn of_models(many: u8) -> Vec<TrafficRecord> {
 #[tokio::test]
 async fn a_models_records_are_found_however_they_were_written() -> Result<()> {
     over_registry(|registry, raw| async move {
+        let days = "SELECT make_traffic_day('2026-05-28'), make_traffic_day('2026-05-29')";
+        raw.execute(days).await?;
         let mut writer = registry.traffic_writer();
         let mut records = of_models(200);
         // Transactions share slots, and have some of many; what was written once comes again with others. Their first of a
@@ -170,18 +188,36 @@ async fn a_models_records_are_found_however_they_were_written() -> Result<()> {
             group.reverse();
             writer.write(&group).await?;
         }
-        let repeated = raw.number("SELECT count(*) FROM traffic WHERE model_repeated").await?;
+        let day_before = "SELECT count(*) FROM traffic_20260528";
+        assert_eq!(
+            raw.number(day_before).await?,
+            100,
+            "the others are of the day after"
+        );
+        let repeated = raw
+            .number("SELECT count(*) FROM traffic WHERE model_repeated")
+            .await?;
         assert!(repeated > 50, "{repeated} records need no entry of their own");
         // Older services do not know of this.
-        raw.execute("UPDATE traffic SET model_repeated = NULL WHERE duration_us = 100 AND get_byte(uuid_send(id), 15) < 40")
+        raw.execute("UPDATE traffic SET model_repeated = NULL WHERE get_byte(uuid_send(id), 15) < 40")
             .await?;
 
         records.reverse();
         let (since, until) = (records[130].at, records[20].at);
         for version in 1..=4 {
             let model_version = Some(ModelVersion::try_from(version)?);
-            for (since, until) in [(None, None), (Some(since), None), (None, Some(until)), (Some(since), Some(until))] {
-                let filter = TrafficFilter { since, until, model_version, ..TrafficFilter::default() };
+            for (since, until) in [
+                (None, None),
+                (Some(since), None),
+                (None, Some(until)),
+                (Some(since), Some(until)),
+            ] {
+                let filter = TrafficFilter {
+                    since,
+                    until,
+                    model_version,
+                    ..TrafficFilter::default()
+                };
                 let is_wanted = |record: &&TrafficRecord| {
                     record.model_version == model_version
                         && since.is_none_or(|since| record.at >= since)
@@ -189,7 +225,11 @@ async fn a_models_records_are_found_however_they_were_written() -> Result<()> {
                 };
                 let wanted: Vec<_> = records.iter().filter(is_wanted).map(|record| record.id).collect();
                 for limit in [1, 7, 500] {
-                    assert_eq!(ids(&registry, &filter, limit).await?, wanted, "{filter:?}, {limit} at a time");
+                    assert_eq!(
+                        ids(&registry, &filter, limit).await?,
+                        wanted,
+                        "{filter:?}, {limit} at a time"
+                    );
                 }
             }
         }
