@@ -97,7 +97,7 @@ fn lock_timeout() -> String {
     format!("SET LOCAL lock_timeout = {}", PATIENCE.as_millis())
 }
 
-/// The table of the day that an id belongs to, if there is one.
+/// The table of the day that an id belongs to, if there is one; of an id that is no time, maybe not even a table's name.
 pub(super) fn partition_of(id: Uuid) -> String {
     let milliseconds = (id.as_u128() >> 80) as i64;
     let day = DateTime::from_timestamp_millis(milliseconds).unwrap_or_default();

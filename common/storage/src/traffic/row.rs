@@ -22,7 +22,7 @@ use crate::{StorageError, entity::traffic};
 
 /// A record as Postgres' composite type `traffic_row`.
 pub(super) struct Row<'r> {
-    pub(super) record: &'r TrafficRecord,
+    record: &'r TrafficRecord,
     /// Whether one before it in the same transaction is found in its place ([`super::slot`]).
     model_repeated: bool,
 }
