@@ -1,6 +1,6 @@
 //! The text of an API key: a secret that is shown once, and of which only the hash is stored.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
 use domain::{Sha256, key::Role};
 use memchr::memmem;
@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// How the keys made here begin, clients' and operators'; so that a key is known for one wherever it turns up.
 const PREFIXES: [&str; 2] = ["lap_cl_", "lap_op_"];
 /// What all of them have in common.
-const COMMON: &str = "lap_";
+static COMMON: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("lap_"));
 const RANDOM_BYTES: usize = 24;
 const SHORTEST: usize = 32;
 
@@ -81,7 +81,7 @@ pub(crate) fn without_keys(text: &str) -> Cow<'_, str> {
 
 /// Whether something in there begins as keys do.
 pub(crate) fn holds_a_key(bytes: &[u8]) -> bool {
-    memmem::find(bytes, COMMON.as_bytes()).is_some_and(|at| {
+    COMMON.find(bytes).is_some_and(|at| {
         let rest = String::from_utf8_lossy(&bytes[at..]);
         PREFIXES.iter().any(|prefix| rest.contains(prefix))
     })

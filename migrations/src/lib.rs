@@ -20,6 +20,7 @@ mod m0019_training_history;
 mod m0020_traffic_records;
 mod m0021_traffic_vacuum;
 mod m0022_traffic_repeats;
+mod m0023_traffic_headers;
 
 use sea_orm_migration::prelude::*;
 
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_traffic_records::Migration),
             Box::new(m0021_traffic_vacuum::Migration),
             Box::new(m0022_traffic_repeats::Migration),
+            Box::new(m0023_traffic_headers::Migration),
         ]
     }
 }

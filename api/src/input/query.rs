@@ -36,7 +36,9 @@ impl<T: FromQuery, S: Send + Sync> FromRequestParts<S> for Params<T> {
 pub(crate) fn query<T: FromQuery>(text: &str) -> Result<T, Problem> {
     let parameters = Query(form_urlencoded::parse(text.as_bytes()).collect());
     let mut faults = Faults::default();
-    parameters.check_names(&T::known(), &mut faults);
+    if !parameters.0.is_empty() {
+        parameters.check_names(&T::known(), &mut faults);
+    }
     let read = T::from_query(&parameters, &mut faults);
     faults.check()?;
     read.ok_or_else(Problem::broken)

@@ -161,7 +161,7 @@ async fn keep(app: &App, mut record: Box<TrafficRecord>, reply: Reply, started: 
         return named(Problem::unrecorded().into_response(), id);
     }
     if let Some(version) = model_version {
-        set(&mut head.headers, MODEL_VERSION, &version.to_string());
+        head.headers.insert(MODEL_VERSION, i64::from(version).into());
     }
     named(Response::from_parts(head, body), id)
 }

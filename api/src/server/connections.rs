@@ -2,27 +2,30 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use axum::body::Body;
+use futures_util::task::AtomicWaker;
 use hyper::body::{Frame, SizeHint};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{interval, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 /// How many of the idle connections are closed at once when there is no room: finding them looks at all.
 const EVICTED_SHARE: usize = 64;
 /// How often it is looked again when none was idle.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often it is looked, while one may be idle, which of them have been so for that long.
+const LOOKS: u32 = 8;
 /// Says that a connection is not idle.
 const BUSY: u64 = u64::MAX;
 
@@ -32,7 +35,6 @@ pub(super) struct Connections(Arc<Inner>);
 
 struct Inner {
     most: usize,
-    stop: CancellationToken,
     room: Arc<Semaphore>,
     started: Instant,
     open: Mutex<HashMap<u64, Arc<State>>>,
@@ -44,8 +46,11 @@ pub(super) struct State {
     started: Instant,
     /// Milliseconds from `started` until it became idle.
     idle_since: AtomicU64,
-    /// Ends with the server, or before to make room: one thing to look at whenever the connection is looked at.
-    end: CancellationToken,
+    /// Set when the server stops or it has been idle for too long, or to make room: one thing to look at whenever the
+    /// connection is looked at.
+    ending: AtomicBool,
+    /// Of its task.
+    waker: AtomicWaker,
 }
 
 /// One connection's place; free again when dropped.
@@ -66,11 +71,9 @@ pub(super) struct BusyBody {
 }
 
 impl Connections {
-    /// None beyond `stop`.
-    pub(super) fn new(most: usize, stop: CancellationToken) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self(Arc::new(Inner {
             most,
-            stop,
             room: Arc::new(Semaphore::new(most)),
             started: Instant::now(),
             open: Mutex::default(),
@@ -88,7 +91,7 @@ impl Connections {
             room = waited.ok().and_then(Result::ok);
         }
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let state = Arc::new(State::new(self.0.started, self.0.stop.child_token()));
+        let state = Arc::new(State::new(self.0.started));
         let mut open = self.lock();
         open.insert(id, Arc::clone(&state));
         metrics::gauge!("lapidary_connections").set(open.len() as f64);
@@ -101,13 +104,29 @@ impl Connections {
         }
     }
 
+    /// Ends those that have been idle for so long, whenever there are any: each is ended within an eighth more of that
+    /// time. A timer of its own would cost every request, for most connections are busy again soon.
+    pub(super) async fn end_idle(&self, longest: Duration) {
+        let mut looks = interval((longest / LOOKS).max(Duration::from_millis(1)));
+        loop {
+            looks.tick().await;
+            let overdue = |state: &&Arc<State>| state.idle_for().is_some_and(|idle| idle >= longest);
+            self.lock().values().filter(overdue).for_each(|state| state.end());
+        }
+    }
+
+    /// Ends all: those that are busy, with the answer in hand.
+    pub(super) fn end_all(&self) {
+        self.lock().values().for_each(|state| state.end());
+    }
+
     fn evict_idle(&self) {
         let open = self.lock();
         let mut idle: Vec<_> = open.values().filter(|state| !state.is_busy()).collect();
         idle.sort_by_cached_key(|state| state.idle_since.load(Ordering::Relaxed));
         let some = self.0.most / EVICTED_SHARE + 1;
         for state in idle.into_iter().take(some) {
-            state.end.cancel();
+            state.end();
             metrics::counter!("lapidary_connections_evicted_total").increment(1);
         }
     }
@@ -118,19 +137,30 @@ impl Connections {
 }
 
 impl State {
-    fn new(started: Instant, end: CancellationToken) -> Self {
+    fn new(started: Instant) -> Self {
         let state = Self {
             started,
             idle_since: AtomicU64::default(),
-            end,
+            ending: AtomicBool::default(),
+            waker: AtomicWaker::new(),
         };
         state.set_idle();
         state
     }
 
+    /// Milliseconds from `started` until now.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(BUSY - 1)
+    }
+
     fn set_idle(&self) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(BUSY - 1);
-        self.idle_since.store(now, Ordering::Relaxed);
+        self.idle_since.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// How long it has waited for a request's head; none while it has a request in hand.
+    fn idle_for(&self) -> Option<Duration> {
+        let since = self.idle_since.load(Ordering::Relaxed);
+        (since != BUSY).then(|| Duration::from_millis(self.now().saturating_sub(since)))
     }
 
     /// Whether it has a request in hand.
@@ -144,9 +174,21 @@ impl State {
         WhileBusy(Arc::clone(self))
     }
 
-    /// Comes when it has to make room, or the server stops.
+    fn end(&self) {
+        self.ending.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Comes when it has to make room or has been idle for too long, or the server stops.
     pub(super) async fn ended(&self) {
-        self.end.cancelled().await;
+        poll_fn(|context| {
+            self.waker.register(context.waker());
+            match self.ending.load(Ordering::Acquire) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 }
 
@@ -202,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_connection_idle_longest_makes_room_and_a_busy_one_never_does() {
-        let connections = Connections::new(2, CancellationToken::new());
+        let connections = Connections::new(2);
         let (busy, idle) = (connections.admit().await, connections.admit().await);
         let _at_work = busy.state().busy();
         let leaving = tokio::spawn(async move {
@@ -211,8 +253,28 @@ mod tests {
         });
         let third = connections.admit().await;
         leaving.await.unwrap();
-        assert!(!busy.state().end.is_cancelled());
-        assert!(!third.state().end.is_cancelled());
+        assert!(!is_ending(&busy));
+        assert!(!is_ending(&third));
         assert_eq!(connections.lock().len(), 2);
+    }
+
+    fn is_ending(connection: &Connection) -> bool {
+        connection.state().ending.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_idle_for_too_long_ends_and_a_busy_one_does_not() {
+        let connections = Connections::new(3);
+        let (busy, idle) = (connections.admit().await, connections.admit().await);
+        let _at_work = busy.state().busy();
+        let (longest, idling) = (Duration::from_millis(20), idle.state());
+        tokio::select! {
+            () = connections.end_idle(longest) => {}
+            () = idling.ended() => {}
+        }
+        assert!(idling.idle_for() >= Some(longest));
+        assert!(!is_ending(&busy));
+        connections.end_all();
+        busy.state().ended().await;
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP/1.1 server: every wait for a client has a limit, and so has the number of connections.
 //!
-//! - A request's head has to arrive within the header timeout, which is also how long a connection may be idle.
+//! - A request's head has to arrive within the header timeout or an eighth more, which is also how long a connection may
+//!   be idle ([`connections`]).
 //! - Its body has to arrive within the body timeout ([`body`]).
 //! - A client that takes nothing of its answer for the write timeout is cut off ([`stream`]).
 //! - When there are as many connections as allowed, those that have been idle longest make room ([`connections`]).
@@ -23,7 +24,7 @@ use axum::{
     http::{Request, Response},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::sleep,
@@ -99,7 +100,7 @@ impl Shared {
 
 /// Serves until `stop`, then finishes what is in hand.
 pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: Limits, stop: CancellationToken) {
-    let connections = Connections::new(limits.connections, stop.clone());
+    let connections = Connections::new(limits.connections);
     let open = TaskTracker::new();
     let shared = Arc::new(Shared {
         routes,
@@ -120,8 +121,13 @@ pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: Limits,
             }
         }
     };
-    stop.run_until_cancelled(accepting).await;
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = accepting => {}
+        () = connections.end_idle(limits.header_timeout) => {}
+    }
     drop(listener);
+    connections.end_all();
     open.close();
     open.wait().await;
 }
@@ -141,8 +147,8 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, con
     });
     let mut http = pin!(
         http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(shared.limits.header_timeout)
+            // That is what idle connections are looked through for, at a smaller price than a timer for each request.
+            .header_read_timeout(None)
             .half_close(true)
             // One piece for head and body: both are small.
             .writev(false)
@@ -152,7 +158,8 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, con
     let ended = tokio::select! {
         biased;
         ended = http.as_mut() => Some(ended),
-        () = state.ended() => if shared.stop.is_cancelled() {
+        // A request may have come in the very moment.
+        () = state.ended() => if shared.stop.is_cancelled() || state.is_busy() {
             http.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = http => Some(ended),

@@ -101,6 +101,28 @@ async fn days_of_traffic_are_not_vacuumed_for_what_is_inserted() -> Result<()> {
     .await
 }
 
+#[tokio::test]
+async fn the_headers_of_traffic_are_an_object_again_for_older_services() -> Result<()> {
+    over_sample_rows(|database| async move {
+        let rows = "INSERT INTO traffic (id, at, method, path, status, duration_us, model_version, request_body, \
+            response_body, model_repeated, headers) SELECT gen_random_uuid(), now(), 'GET', '/', 200, 1, 1, '', '', \
+            true, headers FROM unnest(ARRAY['', 'accept: */*', E'accept: a: b\nuser-agent: c', NULL]) headers";
+        database.execute(rows).await?;
+        down_to(&database, "m0022_traffic_repeats").await?;
+        for (object, rows) in [
+            // That of the samples, one without headers and one without any.
+            ("{}", 3),
+            (r#"{"accept": "*/*"}"#, 1),
+            (r#"{"accept": "a: b", "user-agent": "c"}"#, 1),
+        ] {
+            let of = format!("SELECT count(*) FROM traffic WHERE request_headers = '{object}'");
+            assert_eq!(database.number(&of).await?, rows, "{object}");
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Undoes this migration and all that came later.
 async fn down_to(database: &TestDatabase, name: &str) -> Result<()> {
     let later = Migrator::migrations()

@@ -15,12 +15,14 @@ pub struct Model {
     pub duration_us: i64,
     pub model_version: Option<i64>,
     pub client: Option<String>,
-    pub request_headers: Json,
+    /// Before there was `headers`.
+    pub request_headers: Option<Json>,
     pub request_body: Vec<u8>,
     pub response_body: Vec<u8>,
     pub key_id: Option<Uuid>,
     pub request_digest: Option<Vec<u8>>,
     pub response_digest: Option<Vec<u8>>,
+    pub headers: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PREFIX: &str = "traffic_";
 const DATE: &str = "%Y%m%d";
 
+const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
+
 /// One day's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrafficDay {
@@ -97,10 +99,19 @@ fn lock_timeout() -> String {
     format!("SET LOCAL lock_timeout = {}", PATIENCE.as_millis())
 }
 
+/// The milliseconds since 1970 that an id begins with.
+fn milliseconds(id: Uuid) -> i64 {
+    (id.as_u128() >> 80) as i64
+}
+
+/// The number of the day that an id belongs to.
+pub(super) fn day_of(id: Uuid) -> i64 {
+    milliseconds(id) / MILLISECONDS_A_DAY
+}
+
 /// The table of the day that an id belongs to, if there is one; of an id that is no time, maybe not even a table's name.
 pub(super) fn partition_of(id: Uuid) -> String {
-    let milliseconds = (id.as_u128() >> 80) as i64;
-    let day = DateTime::from_timestamp_millis(milliseconds).unwrap_or_default();
+    let day = DateTime::from_timestamp_millis(milliseconds(id)).unwrap_or_default();
     format!("{PREFIX}{}", day.format(DATE))
 }
 
@@ -161,6 +172,9 @@ mod tests {
         let id = |at: &str| id_at(at.parse().unwrap(), [255; 10]);
         assert_eq!(partition_of(id("2026-01-31T23:59:59.999Z")), "traffic_20260131");
         assert_eq!(partition_of(id("2026-02-01T00:00:00Z")), "traffic_20260201");
+        let [last, first, next] = ["31T23:59:59.999Z", "31T00:00:00Z", "30T23:59:59.999Z"]
+            .map(|time| day_of(id(&format!("2026-01-{time}"))));
+        assert_eq!((last - first, first - next), (0, 1));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! Records as Parquet.
 
-use std::fs::File;
+use std::{borrow::Cow, fs::File};
 
 use domain::traffic::{RecordedBody, TrafficRecord};
 use polars::{io::parquet::write::BatchedWriter, prelude::*};
 
-use super::row::headers_json;
 use crate::StorageError;
 
 /// Writes records to a Parquet file: one row group for each part that is added.
@@ -66,10 +65,19 @@ fn texts(records: &[TrafficRecord]) -> Vec<Column> {
         column("query", &|it| it.query.clone()),
         column("key_id", &|it| it.key_id.map(|id| id.to_string())),
         column("client", &|it| it.client.as_deref().map(str::to_owned)),
-        column("request_headers", &|it| Some(headers_json(&it.request_headers))),
+        column("request_headers", &|it| Some(headers(&it.request_headers))),
         column("request_sha256", &|it| sha256(&it.request_body)),
         column("response_sha256", &|it| sha256(&it.response_body)),
     ]
+}
+
+/// As a JSON object.
+fn headers(headers: &[(Cow<'static, str>, String)]) -> String {
+    let object: serde_json::Map<_, _> = headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.as_str().into()))
+        .collect();
+    serde_json::Value::Object(object).to_string()
 }
 
 fn numbers(records: &[TrafficRecord]) -> Vec<Column> {

@@ -154,8 +154,8 @@ fn select(limit: BodyLimit) -> String {
         ),
     };
     format!(
-        "SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, key_id, \
-         {}, {} FROM traffic",
+        "SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, headers, \
+         key_id, {}, {} FROM traffic",
         cut("request"),
         cut("response")
     )

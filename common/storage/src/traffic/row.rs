@@ -13,14 +13,13 @@ use sea_orm::sqlx::{
     error::BoxDynError,
     postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, types::PgRecordEncoder},
 };
-use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::slot::Seen;
 use crate::{StorageError, entity::traffic};
 
-/// A record as Postgres' composite type `traffic_row`.
+/// A record as Postgres' composite type `traffic_entry`.
 pub(super) struct Row<'r> {
     record: &'r TrafficRecord,
     /// Whether one before it in the same transaction is found in its place ([`super::slot`]).
@@ -32,7 +31,17 @@ impl Row<'_> {
     pub(super) fn id(&self) -> Uuid {
         self.record.id
     }
+
+    /// Hardly ever less than what it takes on the way to Postgres.
+    pub(super) fn most_bytes(&self) -> usize {
+        let record = self.record;
+        let bodies = record.request_body.bytes.len() + record.response_body.bytes.len();
+        bodies + record.path.len() + USUAL_BYTES
+    }
 }
+
+/// Of all but bodies and path: fixed columns, the length and type of each, some headers.
+const USUAL_BYTES: usize = 512;
 
 /// Records as the rows of one transaction.
 pub(super) fn rows<'r>(records: &[&'r TrafficRecord]) -> Vec<Row<'r>> {
@@ -46,13 +55,13 @@ pub(super) fn rows<'r>(records: &[&'r TrafficRecord]) -> Vec<Row<'r>> {
 
 impl Type<Postgres> for Row<'_> {
     fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("traffic_row")
+        PgTypeInfo::with_name("traffic_entry")
     }
 }
 
 impl PgHasArrayType for Row<'_> {
     fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::array_of("traffic_row")
+        PgTypeInfo::array_of("traffic_entry")
     }
 }
 
@@ -70,46 +79,42 @@ impl Encode<'_, Postgres> for Row<'_> {
             .encode(record.duration_us.cast_signed())?
             .encode(record.model_version.map(i64::from))?
             .encode(record.client.as_deref())?
-            .encode(Headers(&record.request_headers))?
+            .encode(None::<Value>)?
             .encode(&record.request_body.bytes[..])?
             .encode(&record.response_body.bytes[..])?
             .encode(record.key_id)?
             .encode(record.request_body.digest.as_ref().map(digest_bytes))?
             .encode(record.response_body.digest.as_ref().map(digest_bytes))?
-            .encode(self.model_repeated)?;
+            .encode(self.model_repeated)?
+            .encode(Headers(&record.request_headers))?;
         fields.finish();
         Ok(IsNull::No)
     }
 }
 
-/// Headers as a JSON object.
+/// Headers as a record keeps them: a line for each, `name: value`. What HTTP lets into a value has no line of its own.
 struct Headers<'h>(&'h [(Cow<'static, str>, String)]);
-
-impl Serialize for Headers<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
-}
 
 impl Type<Postgres> for Headers<'_> {
     fn type_info() -> PgTypeInfo {
-        <Value as Type<Postgres>>::type_info()
+        <str as Type<Postgres>>::type_info()
     }
 }
 
 impl Encode<'_, Postgres> for Headers<'_> {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        // The version of jsonb's binary form, before its text.
-        buffer.push(1);
-        serde_json::to_writer(&mut **buffer, self)?;
+        for (place, (name, value)) in self.0.iter().enumerate() {
+            let parts = [if place == 0 { "" } else { "\n" }, name, BETWEEN, value];
+            parts
+                .iter()
+                .for_each(|part| buffer.extend_from_slice(part.as_bytes()));
+        }
         Ok(IsNull::No)
     }
 }
 
-/// Headers as a JSON object; writing texts into memory does not fail, and an empty object would be the least harm.
-pub(super) fn headers_json(headers: &[(Cow<'static, str>, String)]) -> String {
-    serde_json::to_string(&Headers(headers)).unwrap_or_else(|_| "{}".to_owned())
-}
+/// Between a header's name and its value.
+const BETWEEN: &str = ": ";
 
 /// 32 bytes of SHA-256, then the length as eight bytes, the highest first.
 fn digest_bytes(digest: &BodyDigest) -> Vec<u8> {
@@ -143,19 +148,26 @@ pub(super) fn to_domain(row: traffic::Model) -> Result<TrafficRecord, StorageErr
         model_version,
         key_id: row.key_id,
         client: row.client.map(Arc::from),
-        request_headers: headers_of(row.request_headers),
+        request_headers: headers_of(row.headers.as_deref(), row.request_headers),
         request_body: body(row.request_body, row.request_digest.as_deref()),
         response_body: body(row.response_body, row.response_digest.as_deref()),
     })
 }
 
-fn headers_of(json: Value) -> Vec<(Cow<'static, str>, String)> {
-    let Value::Object(map) = json else {
-        return Vec::new();
-    };
-    map.into_iter()
-        .filter_map(|(name, value)| Some((name.into(), value.as_str()?.to_owned())))
-        .collect()
+/// From lines; or from an object, as records were kept before.
+fn headers_of(lines: Option<&str>, object: Option<Value>) -> Vec<(Cow<'static, str>, String)> {
+    match (lines, object) {
+        (Some(lines), _) => lines
+            .split('\n')
+            .filter_map(|line| line.split_once(BETWEEN))
+            .map(|(name, value)| (name.to_owned().into(), value.to_owned()))
+            .collect(),
+        (None, Some(Value::Object(map))) => map
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.into(), value.as_str()?.to_owned())))
+            .collect(),
+        (None, _) => Vec::new(),
+    }
 }
 
 fn body(bytes: Vec<u8>, digest: Option<&[u8]>) -> RecordedBody {
@@ -170,14 +182,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_become_an_object_whatever_is_in_them() {
-        let headers = [
-            ("accept".into(), "*/*".to_owned()),
-            ("user-agent".into(), "a\"\\\u{1}".to_owned()),
-        ];
-        let text = headers_json(&headers);
-        assert_eq!(headers_of(serde_json::from_str(&text).unwrap()), headers);
-        assert_eq!(headers_json(&[]), "{}");
+    fn headers_read_back_from_lines() {
+        let [accept, agent] = [("accept", "*/*"), ("user-agent", "a: \"b\"\t")];
+        let headers = [accept, agent].map(|(name, value)| (name.into(), value.to_owned()));
+        for headers in [&headers[..], &headers[..1], &[]] {
+            let mut lines = PgArgumentBuffer::default();
+            assert!(matches!(
+                Headers(headers).encode_by_ref(&mut lines),
+                Ok(IsNull::No)
+            ));
+            let lines = str::from_utf8(&lines).unwrap();
+            assert_eq!(headers_of(Some(lines), None), headers, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn headers_of_older_records_are_read_from_their_object() {
+        let object = serde_json::json!({"accept": "*/*"});
+        assert_eq!(
+            headers_of(None, Some(object)),
+            [("accept".into(), "*/*".to_owned())]
+        );
+        assert_eq!(headers_of(None, None), []);
     }
 
     #[test]

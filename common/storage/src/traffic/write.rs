@@ -4,32 +4,43 @@
 //! for each first costs Postgres a third more, and finding the partition of each a twentieth: so a group is inserted as
 //! new and of one day, and settled by its ids when that is refused.
 
+use std::sync::Arc;
+
 use domain::traffic::TrafficRecord;
 use sea_orm::{
     DbErr, RuntimeErr,
     sqlx::{
-        self, AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, postgres::PgQueryResult,
+        self, Arguments as _, AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool,
+        SqlSafeStr as _, SqlStr,
+        postgres::{PgArguments, PgQueryResult},
     },
 };
 
 use super::{
-    days::partition_of,
+    days::{day_of, partition_of},
     row::{Row, rows},
 };
 use crate::{Database, StorageError};
 
 /// Inserts into this table. Columns are in its order, so that Postgres copies rows as they come.
-fn insert_into(table: &str) -> String {
-    format!(
-        "INSERT INTO {table} (id, at, method, path, query, status, duration_us, model_version, client, request_headers, \
-         request_body, response_body, key_id, request_digest, response_digest, model_repeated) \
-         SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, request_body, \
-         response_body, key_id, request_digest, response_digest, model_repeated FROM UNNEST($1::traffic_row[])"
-    )
+fn insert_into(table: &str) -> SqlStr {
+    let into: Arc<str> = statement(table).into();
+    AssertSqlSafe(into).into_sql_str()
 }
 
-/// Leaves what is there as it is.
-const SETTLE: &str = " ON CONFLICT (id) DO NOTHING";
+/// The same for all days, leaving what is there as it is.
+fn settle() -> SqlStr {
+    AssertSqlSafe(statement(TABLE) + " ON CONFLICT (id) DO NOTHING").into_sql_str()
+}
+
+fn statement(table: &str) -> String {
+    format!(
+        "INSERT INTO {table} (id, at, method, path, query, status, duration_us, model_version, client, request_headers, \
+         request_body, response_body, key_id, request_digest, response_digest, model_repeated, headers) \
+         SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, request_body, \
+         response_body, key_id, request_digest, response_digest, model_repeated, headers FROM UNNEST($1::traffic_entry[])"
+    )
+}
 
 /// Where records are, all days.
 const TABLE: &str = "traffic";
@@ -41,6 +52,13 @@ const DURABLY: &str = "SET synchronous_commit = on";
 pub struct TrafficWriter {
     pool: PgPool,
     connection: Option<PgConnection>,
+    of_day: Option<OfDay>,
+}
+
+/// How to insert the records of a day, kept for the next group, which is of the same but once a day.
+struct OfDay {
+    day: i64,
+    insert: SqlStr,
 }
 
 /// Why a group was not written.
@@ -61,6 +79,7 @@ impl Database {
         TrafficWriter {
             pool: self.connection.get_postgres_connection_pool().clone(),
             connection: None,
+            of_day: None,
         }
     }
 }
@@ -89,17 +108,16 @@ impl TrafficWriter {
 
     /// The connection is this future's, so that it goes with one that is dropped half way.
     async fn insert(&mut self, mut connection: PgConnection, rows: &[Row<'_>]) -> Result<u64, WriteError> {
-        let insert = insert_into(
-            &rows
-                .first()
-                .map_or(TABLE.to_owned(), |row| partition_of(row.id())),
-        );
+        let insert = match rows {
+            [first, ..] => self.insert_beside(first),
+            [] => insert_into(TABLE),
+        };
         let mut written = execute(&mut connection, insert, rows).await;
         if written
             .as_ref()
             .is_err_and(|error| is_refusal(error) || is_of_class(error, &[NO_PARTITION]))
         {
-            written = execute(&mut connection, insert_into(TABLE) + SETTLE, rows).await;
+            written = execute(&mut connection, settle(), rows).await;
         }
         match written {
             Ok(done) => {
@@ -114,6 +132,17 @@ impl TrafficWriter {
         }
     }
 
+    /// Inserts into the partition of this row's day.
+    fn insert_beside(&mut self, row: &Row<'_>) -> SqlStr {
+        let day = day_of(row.id());
+        let of_day = self.of_day.take().filter(|it| it.day == day);
+        let of_day = of_day.unwrap_or_else(|| OfDay {
+            day,
+            insert: insert_into(&partition_of(row.id())),
+        });
+        self.of_day.insert(of_day).insert.clone()
+    }
+
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         // Not the pool's: others may use that up, and records are written all the same.
         let mut connection = PgConnection::connect_with(&self.pool.connect_options()).await?;
@@ -124,11 +153,14 @@ impl TrafficWriter {
 
 async fn execute(
     connection: &mut PgConnection,
-    statement: String,
+    statement: SqlStr,
     rows: &[Row<'_>],
 ) -> Result<PgQueryResult, sqlx::Error> {
-    let statement = sqlx::query(AssertSqlSafe(statement));
-    statement.bind(rows).execute(connection).await
+    let mut arguments = PgArguments::default();
+    // All at once: growing, it would be copied several times over.
+    arguments.reserve(1, rows.iter().map(Row::most_bytes).sum());
+    arguments.add(rows).map_err(sqlx::Error::Encode)?;
+    sqlx::query_with(statement, arguments).execute(connection).await
 }
 
 /// SQLSTATE classes that lie in the data: data exception, integrity constraint violation, program limit exceeded.

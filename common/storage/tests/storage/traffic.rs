@@ -106,6 +106,38 @@ async fn a_group_may_be_of_several_days_and_of_days_without_a_partition() -> Res
 }
 
 #[tokio::test]
+async fn records_read_back_with_their_headers_those_of_older_services_too() -> Result<()> {
+    over_registry(|registry, raw| async move {
+        let mut writer = registry.traffic_writer();
+        let agent = ("user-agent".into(), "curl: \"8\"".to_owned());
+        let accept = record(1).request_headers.remove(0);
+        for (number, request_headers) in [
+            (1, vec![]),
+            (2, vec![accept.clone()]),
+            (3, vec![accept.clone(), agent]),
+        ] {
+            let record = TrafficRecord {
+                request_headers,
+                ..record(number)
+            };
+            writer.write(&[&record]).await?;
+            assert_eq!(registry.traffic_record(record.id).await?, Some(record));
+        }
+        let older = record(4);
+        raw.execute(&format!(
+            "INSERT INTO traffic (id, at, method, path, status, duration_us, request_headers, request_body, \
+             response_body) VALUES ('{}', now(), 'GET', '/', 200, 1, '{{\"accept\": \"*/*\"}}', '', '')",
+            older.id
+        ))
+        .await?;
+        let read = registry.traffic_record(older.id).await?;
+        assert_eq!(read.map(|record| record.request_headers), Some(vec![accept]));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_record_that_can_never_be_written_is_refused_and_the_writer_goes_on() -> Result<()> {
     over_registry(|registry, raw| async move {
         let mut writer = registry.traffic_writer();
