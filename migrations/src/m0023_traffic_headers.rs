@@ -1,4 +1,4 @@
-//! The headers of traffic as text, for reading a record's JSON costs Postgres more than a whole record with text in its place.
+//! The headers of traffic as text: to read them as JSON costs Postgres as much as all the rest of a record.
 //!
 //! Rows that are there keep theirs in `request_headers`: to write all of them anew would hold up the table for as long.
 

@@ -22,18 +22,23 @@ use super::{
 };
 use crate::{Database, StorageError};
 
-/// Inserts into this table. Columns are in its order, so that Postgres copies rows as they come.
+/// Where records are, all days.
+const TABLE: &str = "traffic";
+
+/// Inserts into a table what is not there yet.
 fn insert_into(table: &str) -> SqlStr {
-    let into: Arc<str> = statement(table).into();
-    AssertSqlSafe(into).into_sql_str()
+    // Shared, so that to use it again costs nothing.
+    let insert: Arc<str> = inserting(table).into();
+    AssertSqlSafe(insert).into_sql_str()
 }
 
-/// The same for all days, leaving what is there as it is.
+/// Inserts records of all days, and leaves what is there as it is.
 fn settle() -> SqlStr {
-    AssertSqlSafe(statement(TABLE) + " ON CONFLICT (id) DO NOTHING").into_sql_str()
+    AssertSqlSafe(inserting(TABLE) + " ON CONFLICT (id) DO NOTHING").into_sql_str()
 }
 
-fn statement(table: &str) -> String {
+/// Columns are in the table's order, so that Postgres copies rows as they come.
+fn inserting(table: &str) -> String {
     format!(
         "INSERT INTO {table} (id, at, method, path, query, status, duration_us, model_version, client, request_headers, \
          request_body, response_body, key_id, request_digest, response_digest, model_repeated, headers) \
@@ -41,9 +46,6 @@ fn statement(table: &str) -> String {
          response_body, key_id, request_digest, response_digest, model_repeated, headers FROM UNNEST($1::traffic_entry[])"
     )
 }
-
-/// Where records are, all days.
-const TABLE: &str = "traffic";
 
 /// Whatever the role's defaults are: an answer means that the commit is on disk.
 const DURABLY: &str = "SET synchronous_commit = on";
@@ -109,7 +111,7 @@ impl TrafficWriter {
     /// The connection is this future's, so that it goes with one that is dropped half way.
     async fn insert(&mut self, mut connection: PgConnection, rows: &[Row<'_>]) -> Result<u64, WriteError> {
         let insert = match rows {
-            [first, ..] => self.insert_beside(first),
+            [first, ..] => self.insert_on_the_day_of(first),
             [] => insert_into(TABLE),
         };
         let mut written = execute(&mut connection, insert, rows).await;
@@ -133,7 +135,7 @@ impl TrafficWriter {
     }
 
     /// Inserts into the partition of this row's day.
-    fn insert_beside(&mut self, row: &Row<'_>) -> SqlStr {
+    fn insert_on_the_day_of(&mut self, row: &Row<'_>) -> SqlStr {
         let day = day_of(row.id());
         let of_day = self.of_day.take().filter(|it| it.day == day);
         let of_day = of_day.unwrap_or_else(|| OfDay {
