@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 /// How the keys made here begin, clients' and operators'; so that a key is known for one wherever it turns up.
 const PREFIXES: [&str; 2] = ["lap_cl_", "lap_op_"];
-/// What all of them have in common.
+/// Finds what all of them have in common; made once, for every record is looked through.
 static COMMON: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("lap_"));
 const RANDOM_BYTES: usize = 24;
 const SHORTEST: usize = 32;

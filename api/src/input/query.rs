@@ -36,6 +36,7 @@ impl<T: FromQuery, S: Send + Sync> FromRequestParts<S> for Params<T> {
 pub(crate) fn query<T: FromQuery>(text: &str) -> Result<T, Problem> {
     let parameters = Query(form_urlencoded::parse(text.as_bytes()).collect());
     let mut faults = Faults::default();
+    // Most have none; the list of known names is made for nothing then.
     if !parameters.0.is_empty() {
         parameters.check_names(&T::known(), &mut faults);
     }

@@ -24,7 +24,7 @@ use tokio::{
 const EVICTED_SHARE: usize = 64;
 /// How often it is looked again when none was idle.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// How often it is looked, while one may be idle, which of them have been so for that long.
+/// How many times within the time that one may be idle it is looked which have been so for that long.
 const LOOKS: u32 = 8;
 /// Says that a connection is not idle.
 const BUSY: u64 = u64::MAX;
@@ -110,8 +110,9 @@ impl Connections {
         let mut looks = interval((longest / LOOKS).max(Duration::from_millis(1)));
         loop {
             looks.tick().await;
-            let overdue = |state: &&Arc<State>| state.idle_for().is_some_and(|idle| idle >= longest);
-            self.lock().values().filter(overdue).for_each(|state| state.end());
+            let open = self.lock();
+            let overdue = open.values().filter(|state| state.is_idle_for(longest));
+            overdue.for_each(|state| state.end());
         }
     }
 
@@ -157,10 +158,10 @@ impl State {
         self.idle_since.store(self.now(), Ordering::Relaxed);
     }
 
-    /// How long it has waited for a request's head; none while it has a request in hand.
-    fn idle_for(&self) -> Option<Duration> {
+    /// Whether it has waited for a request's head for so long.
+    fn is_idle_for(&self, longest: Duration) -> bool {
         let since = self.idle_since.load(Ordering::Relaxed);
-        (since != BUSY).then(|| Duration::from_millis(self.now().saturating_sub(since)))
+        since != BUSY && u128::from(self.now().saturating_sub(since)) >= longest.as_millis()
     }
 
     /// Whether it has a request in hand.
@@ -258,6 +259,19 @@ mod tests {
         assert_eq!(connections.lock().len(), 2);
     }
 
+    #[test]
+    fn idleness_counts_from_the_last_answer_and_not_while_there_is_a_request() {
+        let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
+        let state = Arc::new(State::new(Instant::now().checked_sub(2 * hour).unwrap()));
+        assert!(!state.is_idle_for(hour), "it is fresh");
+        state.idle_since.store(0, Ordering::Relaxed);
+        assert!(state.is_idle_for(hour) && !state.is_idle_for(day));
+        let busy = state.busy();
+        assert!(!state.is_idle_for(Duration::ZERO));
+        drop(busy);
+        assert!(state.is_idle_for(Duration::ZERO) && !state.is_idle_for(hour));
+    }
+
     fn is_ending(connection: &Connection) -> bool {
         connection.state().ending.load(Ordering::Relaxed)
     }
@@ -272,7 +286,7 @@ mod tests {
             () = connections.end_idle(longest) => {}
             () = idling.ended() => {}
         }
-        assert!(idling.idle_for() >= Some(longest));
+        assert!(idling.is_idle_for(longest));
         assert!(!is_ending(&busy));
         connections.end_all();
         busy.state().ended().await;

@@ -118,3 +118,21 @@ fn sha256(body: &RecordedBody) -> Option<String> {
 fn bad(error: PolarsError) -> StorageError {
     StorageError::Export(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn headers_become_an_object_whatever_is_in_them() {
+        let object = |all: &[_]| serde_json::from_str::<Value>(&headers(all)).unwrap();
+        let odd = [
+            ("accept".into(), "*/*".to_owned()),
+            ("user-agent".into(), "a\"\\\u{1}".to_owned()),
+        ];
+        assert_eq!(object(&odd), json!({"accept": "*/*", "user-agent": "a\"\\\u{1}"}));
+        assert_eq!(object(&[]), json!({}));
+    }
+}
