@@ -150,8 +150,8 @@ fn on_disk<T>(recorder: &Recorder, requests: u64, written: Result<T, SpoolError>
 }
 
 fn release(group: Vec<Waiting>) {
-    for waiting in group {
+    for Waiting { record, kept } in group {
         // Nobody waits only when the process ends.
-        let _ = waiting.kept.send(());
+        let _ = kept.send(record);
     }
 }

@@ -22,11 +22,11 @@ const GROUP_BYTES: usize = 8 << 20;
 /// takes on a fast disk, so that two are at it only when one is held up.
 const LATE: Duration = Duration::from_millis(1);
 
-/// A record, and who waits for it.
+/// A record, and who waits for it. He gets it back, for its memory is cheapest to free on the thread that it came from.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) record: Box<TrafficRecord>,
-    pub(super) kept: oneshot::Sender<()>,
+    pub(super) kept: oneshot::Sender<Box<TrafficRecord>>,
 }
 
 /// Many put records in, two take groups out.
@@ -62,7 +62,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn push(&self, record: Box<TrafficRecord>) -> oneshot::Receiver<()> {
+    pub(super) fn push(&self, record: Box<TrafficRecord>) -> oneshot::Receiver<Box<TrafficRecord>> {
         let (kept, done) = oneshot::channel();
         let mut inner = self.lock();
         inner.waiting.push_back(Waiting { record, kept });

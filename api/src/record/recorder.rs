@@ -84,7 +84,7 @@ impl Recorder {
 
     /// Keeps a record; comes back when it is on disk, in Postgres or in the spool.
     pub(super) async fn keep(&self, record: Box<TrafficRecord>) -> Result<(), Unrecorded> {
-        self.queue.push(record).await.map_err(|_| Unrecorded)
+        self.queue.push(record).await.map(drop).map_err(|_| Unrecorded)
     }
 
     /// Whether nothing new can be taken in: Postgres is away, and the spool all but full. Checked before a handler
