@@ -111,7 +111,7 @@ pub(crate) fn answer(
 
 async fn around(app: App, route: Route, inner: impl Inner, head: Box<Parts>, body: Body) -> Response {
     let measured = Measured::begin(route, &head.method);
-    let policy = headers::policy(head.uri.path());
+    let policy = headers::policy(&head.method, head.uri.path());
     let origin = head.headers.get(header::ORIGIN).cloned();
     let mut response = record::answer(&app, inner, head, body, measured.started()).await;
     headers::add(response.headers_mut(), policy);

@@ -1,12 +1,15 @@
 //! Headers that every answer has.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 /// What browsers are told of an answer; where a handler says something else, that counts.
 pub(crate) type Policy = &'static [(HeaderName, HeaderValue)];
 
-/// Answers are data: nothing in them is to be run, framed or guessed at. That is all a browser minds where no page is
-/// shown, and each header more costs every answer.
+/// What answers a POST is data, which no browser shows or keeps by itself: it is only not to be guessed at. Each header
+/// more costs every price.
+static POSTED: [(HeaderName, HeaderValue); 1] = [NOSNIFF];
+
+/// Other data can be visited: nothing in it is to be run or framed, and it is not kept, for the next answer may be another.
 static DATA: [(HeaderName, HeaderValue); 3] = [
     NOSNIFF,
     NOT_STORED,
@@ -38,9 +41,15 @@ const fn policy_of(directives: &'static str) -> (HeaderName, HeaderValue) {
     )
 }
 
-/// What holds for the answer at this path.
-pub(crate) fn policy(path: &str) -> Policy {
-    if path.starts_with("/docs") { &PAGES } else { &DATA }
+/// What holds for the answer to such a request.
+pub(crate) fn policy(method: &Method, path: &str) -> Policy {
+    if path.starts_with("/docs") {
+        &PAGES
+    } else if method == Method::POST {
+        &POSTED
+    } else {
+        &DATA
+    }
 }
 
 /// Adds what keeps browsers careful.
@@ -54,29 +63,38 @@ pub(crate) fn add(headers: &mut HeaderMap, policy: Policy) {
 mod tests {
     use super::*;
 
+    /// What the answer to such a request says.
+    fn told(method: &Method, path: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        add(&mut headers, policy(method, path));
+        headers
+    }
+
     #[test]
-    fn data_is_not_run_framed_guessed_at_or_stored_and_pages_say_more() {
-        let of = |path: &str| {
-            let mut headers = HeaderMap::new();
-            add(&mut headers, policy(path));
-            headers
-        };
-        for path in ["/v1/predictions", "/docs/"] {
-            let headers = of(path);
-            assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+    fn nothing_is_guessed_at_what_can_be_visited_is_not_framed_or_stored_and_pages_say_more() {
+        for (method, path) in [
+            (Method::POST, "/v1/predictions"),
+            (Method::GET, "/v1/models"),
+            (Method::GET, "/docs/"),
+        ] {
+            assert_eq!(told(&method, path)["x-content-type-options"], "nosniff", "{path}");
+        }
+        for path in ["/v1/models", "/docs/"] {
+            let headers = told(&Method::GET, path);
             assert_eq!(headers["cache-control"], "no-store", "{path}");
             let policy = headers["content-security-policy"].to_str().unwrap();
             assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
         }
-        assert_eq!(of("/docs/")["x-frame-options"], "DENY");
-        assert_eq!(of("/docs/")["referrer-policy"], "no-referrer");
+        let page = told(&Method::GET, "/docs/");
+        assert_eq!(page["x-frame-options"], "DENY");
+        assert_eq!(page["referrer-policy"], "no-referrer");
     }
 
     #[test]
     fn what_a_handler_says_counts() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
-        add(&mut headers, policy("/docs/"));
+        add(&mut headers, policy(&Method::GET, "/docs/"));
         assert_eq!(headers["cache-control"], "max-age=60");
     }
 }
