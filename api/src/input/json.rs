@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use super::diamond;
+
 /// How deep lists and objects may be nested.
 const MAX_DEPTH: usize = 32;
 /// How many values there may be: each takes up to 56 bytes here, and as little as two in the text.
@@ -110,10 +112,11 @@ impl<'a> Parser<'a> {
 
     fn object(&mut self, depth: usize) -> Parsed<Json<'a>> {
         self.enter(depth)?;
-        let mut fields = Vec::new();
         if self.takes(b'}') {
-            return Ok(Json::Object(fields));
+            return Ok(Json::Object(Vec::new()));
         }
+        // A body that is one object is a diamond as a rule; of others there may be many.
+        let mut fields = Vec::with_capacity(if depth == 1 { diamond::FIELDS.len() } else { 0 });
         loop {
             self.blanks();
             if self.peek() != Some(b'"') {

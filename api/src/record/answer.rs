@@ -8,13 +8,16 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use domain::traffic::{BodyDigest, RecordedBody, TrafficRecord};
+use domain::{
+    ModelVersion,
+    traffic::{BodyDigest, RecordedBody, TrafficRecord},
+};
 use futures_util::FutureExt as _;
 use http_body_util::Limited;
 use uuid::Uuid;
 
 use super::{
-    AnsweredBy, BodyTold, KeyUsed, Ticket,
+    BodyTold, KeyUsed, MODEL_VERSION, Ticket,
     admission::Entry,
     capture::{draft, new_id},
     redact::redact,
@@ -32,7 +35,6 @@ const UNRECORDED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json
 const STATIC: [&str; 2] = ["/docs", "/static"];
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
 
 /// Answers a request, and records it unless its path leaves no record; what cannot be recorded is not answered.
 pub(crate) async fn answer(
@@ -58,7 +60,7 @@ pub(crate) async fn answer(
         .await
     {
         Entry::Admitted(_room) => {
-            let key_used = KeyUsed::default();
+            let key_used = KeyUsed::of(&head.headers);
             head.extensions.insert(Ticket {
                 id,
                 key_used: key_used.clone(),
@@ -145,25 +147,21 @@ impl Reply {
 
 /// Keeps the record, and only then hands the answer out.
 async fn keep(app: &App, mut record: Box<TrafficRecord>, reply: Reply, started: Instant) -> Response {
-    let Reply {
-        mut head,
-        body,
-        recorded,
-    } = reply;
+    let Reply { head, body, recorded } = reply;
     let id = record.id;
-    let model_version = head.extensions.get::<AnsweredBy>().map(|by| by.0);
     record.status = head.status.as_u16();
     record.duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    record.model_version = model_version;
+    record.model_version = model_version(&head.headers);
     record.response_body = recorded;
     redact(&mut record);
     if app.recorder.keep(record).await.is_err() {
         return named(Problem::unrecorded().into_response(), id);
     }
-    if let Some(version) = model_version {
-        head.headers.insert(MODEL_VERSION, i64::from(version).into());
-    }
     named(Response::from_parts(head, body), id)
+}
+
+fn model_version(answer: &HeaderMap) -> Option<ModelVersion> {
+    answer.get(MODEL_VERSION)?.to_str().ok()?.parse().ok()
 }
 
 /// Nothing was done and nothing is recorded; it is counted.

@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{
     body::Body,
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
 use domain::{ModelVersion, traffic::BodyDigest};
@@ -42,12 +42,11 @@ pub(crate) struct Ticket {
     pub(crate) key_used: KeyUsed,
 }
 
-/// The model that made a response, for its record.
-#[derive(Clone, Copy)]
-struct AnsweredBy(ModelVersion);
+/// The model that made a response, for whoever asked and for the record.
+const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
 
 /// As many headers as an answer usually has.
-const HEADERS: usize = 12;
+const HEADERS: usize = 6;
 
 /// A model's answer in JSON, with room for all the headers that it will have.
 pub(crate) fn answered(version: ModelVersion, json: Vec<u8>) -> Response {
@@ -55,7 +54,7 @@ pub(crate) fn answered(version: ModelVersion, json: Vec<u8>) -> Response {
     let headers = response.headers_mut();
     headers.reserve(HEADERS);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.extensions_mut().insert(AnsweredBy(version));
+    headers.insert(MODEL_VERSION, i64::from(version).into());
     response
 }
 
@@ -64,15 +63,22 @@ pub(crate) fn answered(version: ModelVersion, json: Vec<u8>) -> Response {
 pub(crate) struct BodyTold(pub(crate) BodyDigest);
 
 /// The id of the key that came with a request, once it is known.
-#[derive(Clone, Default)]
-pub(crate) struct KeyUsed(Arc<OnceLock<Uuid>>);
+#[derive(Clone)]
+pub(crate) struct KeyUsed(Option<Arc<OnceLock<Uuid>>>);
 
 impl KeyUsed {
+    /// Of a request with these headers: without the one that brings a key there will be nothing to tell.
+    fn of(headers: &HeaderMap) -> Self {
+        Self(headers.contains_key(header::AUTHORIZATION).then(Arc::default))
+    }
+
     pub(crate) fn set(&self, key_id: Uuid) {
-        self.0.get_or_init(|| key_id);
+        if let Some(used) = &self.0 {
+            used.get_or_init(|| key_id);
+        }
     }
 
     fn get(&self) -> Option<Uuid> {
-        self.0.get().copied()
+        self.0.as_ref()?.get().copied()
     }
 }
