@@ -15,6 +15,7 @@ use axum::{
     http::{header, request::Parts},
     response::Response,
 };
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tower::{Layer, Service, ServiceExt as _};
@@ -26,10 +27,27 @@ use crate::{
     service::App,
 };
 
+/// The body of a request.
+pub(crate) enum Received {
+    /// All of it, as it was read for the record.
+    Whole(Bytes),
+    /// It is still to be read.
+    Coming(Body),
+}
+
+impl From<Received> for Body {
+    fn from(body: Received) -> Self {
+        match body {
+            Received::Whole(bytes) => bytes.into(),
+            Received::Coming(body) => body,
+        }
+    }
+}
+
 /// What answers requests within.
 pub(crate) trait Inner: Send {
     /// Answers one. Its head is in a box, for it is handed on from one to the next.
-    fn answer(self, head: Box<Parts>, body: Body) -> impl Future<Output = Response> + Send;
+    fn answer(self, head: Box<Parts>, body: Received) -> impl Future<Output = Response> + Send;
 }
 
 /// A route of the router's.
@@ -39,8 +57,8 @@ impl<S> Inner for Routed<S>
 where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Send,
 {
-    async fn answer(self, head: Box<Parts>, body: Body) -> Response {
-        let Ok(response) = self.0.oneshot(Request::from_parts(*head, body)).await;
+    async fn answer(self, head: Box<Parts>, body: Received) -> Response {
+        let Ok(response) = self.0.oneshot(Request::from_parts(*head, body.into())).await;
         response
     }
 }
@@ -121,7 +139,7 @@ async fn around(app: App, route: Route, inner: impl Inner, head: Box<Parts>, bod
 }
 
 /// Hands a request to its handler: unless a browser only asks, the caller may not call, or it takes too long.
-pub(crate) async fn let_in(app: &App, inner: impl Inner, head: Box<Parts>, body: Body) -> Response {
+pub(crate) async fn let_in(app: &App, inner: impl Inner, head: Box<Parts>, body: Received) -> Response {
     if let Some(permissions) = cors::preflight(&app.origins, &head) {
         return permissions;
     }

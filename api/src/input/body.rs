@@ -14,7 +14,7 @@ use super::{
     Faults, FromJson, Place,
     json::{self, NotJson},
 };
-use crate::{problem::Problem, server::BodyFault};
+use crate::{around::Received, problem::Problem, server::BodyFault};
 
 /// The body, read; its faults are a problem.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -26,6 +26,18 @@ impl JsonText {
     /// A body that was received before.
     pub(crate) fn of(bytes: Bytes) -> Self {
         Self(bytes)
+    }
+
+    /// The body that came with such headers.
+    pub(crate) async fn received(headers: &HeaderMap, body: Received) -> Result<Self, Problem> {
+        check_type(headers)?;
+        let body = match body {
+            Received::Whole(bytes) => return Ok(Self(bytes)),
+            // How large it may be was seen to when it was read for the record.
+            Received::Coming(body) => whole(body).await,
+        };
+        body.map(Self)
+            .map_err(|error| body_fault(error.into(), usize::MAX))
     }
 
     /// Reads it, whole or with all its faults.
@@ -43,10 +55,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        check_type(request.headers())?;
-        // How large it may be was seen to when it was read for the record.
-        let body = whole(request.into_body()).await;
-        Ok(Self(body.map_err(|error| body_fault(error.into(), usize::MAX))?))
+        let (head, body) = request.into_parts();
+        Self::received(&head.headers, Received::Coming(body)).await
     }
 }
 

@@ -118,22 +118,23 @@ impl<'a> Parser<'a> {
         // A body that is one object is a diamond as a rule; of others there may be many.
         let mut fields = Vec::with_capacity(if depth == 1 { diamond::FIELDS.len() } else { 0 });
         loop {
-            self.blanks();
-            if self.peek() != Some(b'"') {
-                return Err(Fault::Expected("a missing field name in quotes"));
-            }
-            let name = self.string()?;
-            if !self.takes(b':') {
-                return Err(Fault::Expected("a missing `:`"));
-            }
-            fields.push((name, self.value(depth)?));
-            if self.takes(b'}') {
+            fields.push(self.field(depth)?);
+            if !self.goes_on(b'}', "a missing `,` or `}`")? {
                 return Ok(Json::Object(fields));
             }
-            if !self.takes(b',') {
-                return Err(Fault::Expected("a missing `,` or `}`"));
-            }
         }
+    }
+
+    fn field(&mut self, depth: usize) -> Parsed<(Cow<'a, str>, Json<'a>)> {
+        self.blanks();
+        if self.peek() != Some(b'"') {
+            return Err(Fault::Expected("a missing field name in quotes"));
+        }
+        let name = self.string()?;
+        if !self.takes(b':') {
+            return Err(Fault::Expected("a missing `:`"));
+        }
+        Ok((name, self.value(depth)?))
     }
 
     fn list(&mut self, depth: usize) -> Parsed<Json<'a>> {
@@ -144,12 +145,21 @@ impl<'a> Parser<'a> {
         }
         loop {
             items.push(self.value(depth)?);
-            if self.takes(b']') {
+            if !self.goes_on(b']', "a missing `,` or `]`")? {
                 return Ok(Json::List(items));
             }
-            if !self.takes(b',') {
-                return Err(Fault::Expected("a missing `,` or `]`"));
-            }
+        }
+    }
+
+    /// Whether another item follows, or the end.
+    fn goes_on(&mut self, end: u8, expected: &'static str) -> Parsed<bool> {
+        self.blanks();
+        if self.skip(b',') {
+            Ok(true)
+        } else if self.skip(end) {
+            Ok(false)
+        } else {
+            Err(Fault::Expected(expected))
         }
     }
 

@@ -23,7 +23,7 @@ use super::{
     redact::redact,
 };
 use crate::{
-    around::{Inner, let_in},
+    around::{Inner, Received, let_in},
     input::{body_fault, whole},
     problem::Problem,
     service::App,
@@ -47,7 +47,7 @@ pub(crate) async fn answer(
     let at = app.clock.now();
     let id = new_id(at);
     if !is_recorded(head.uri.path()) {
-        return named(let_in(app, inner, head, body).await, id);
+        return named(let_in(app, inner, head, Received::Coming(body)).await, id);
     }
     if app.recorder.is_closed() {
         return refusal(app, id);
@@ -95,7 +95,7 @@ async fn handle(app: &App, inner: impl Inner, head: Box<request::Parts>, body: B
         Ok(bytes) => bytes,
         Err(problem) => return (Bytes::new(), problem.into_response()),
     };
-    let handled = pin!(let_in(app, inner, head, Body::from(bytes.clone())));
+    let handled = pin!(let_in(app, inner, head, Received::Whole(bytes.clone())));
     let response = match AssertUnwindSafe(handled).catch_unwind().await {
         Ok(response) => response,
         Err(_) => Problem::broken().into_response(),

@@ -30,7 +30,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
-    around::{self, AroundLayer, Inner},
+    around::{self, AroundLayer, Inner, Received},
     measure::Route,
     problem::Problem,
     service::App,
@@ -75,7 +75,7 @@ const PRICE: &str = "/v1/predictions";
 struct Price(App);
 
 impl Inner for Price {
-    async fn answer(self, head: Box<Parts>, body: Body) -> Response {
+    async fn answer(self, head: Box<Parts>, body: Received) -> Response {
         predictions::one::direct(self.0, head, body).await.into_response()
     }
 }

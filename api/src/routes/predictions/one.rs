@@ -2,8 +2,7 @@
 
 use axum::{
     Extension,
-    body::Body,
-    extract::{FromRequest as _, FromRequestParts as _, Request, State},
+    extract::{FromRequestParts as _, State},
     http::request::Parts,
     response::Response,
 };
@@ -17,7 +16,8 @@ use super::{
     price::{Quote, quote},
 };
 use crate::{
-    input::{Faults, FromQuery, JsonBody, Params, Place, Query},
+    around::Received,
+    input::{Faults, FromQuery, JsonBody, JsonText, Params, Place, Query},
     problem::Problem,
     record::{Ticket, answered},
     service::App,
@@ -96,12 +96,12 @@ pub(crate) async fn predict(
 }
 
 /// [`predict`] with what it takes from a request, as the router would hand it over.
-pub(crate) async fn direct(app: App, mut head: Box<Parts>, body: Body) -> Result<Response, Problem> {
+pub(crate) async fn direct(app: App, mut head: Box<Parts>, body: Received) -> Result<Response, Problem> {
     let wanted = Params::from_request_parts(&mut head, &app).await?;
     let ticket = Extension::from_request_parts(&mut head, &app).await;
     let ticket = ticket.map_err(|_| Problem::broken())?;
-    let diamond = JsonBody::from_request(Request::from_parts(*head, body), &app).await?;
-    predict(State(app), wanted, ticket, diamond).await
+    let diamond = JsonText::received(&head.headers, body).await?.read()?;
+    predict(State(app), wanted, ticket, JsonBody(diamond)).await
 }
 
 /// The answer's bytes; they follow from these alone.
