@@ -79,6 +79,11 @@ mod tests {
         ] {
             assert_eq!(told(&method, path)["x-content-type-options"], "nosniff", "{path}");
         }
+        assert_eq!(
+            told(&Method::POST, "/v1/predictions").len(),
+            1,
+            "each more costs every price"
+        );
         for path in ["/v1/models", "/docs/"] {
             let headers = told(&Method::GET, path);
             assert_eq!(headers["cache-control"], "no-store", "{path}");

@@ -45,10 +45,10 @@ pub(crate) struct Ticket {
 /// The model that made a response, for whoever asked and for the record.
 const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
 
-/// As many headers as an answer usually has.
+/// As many headers as a price usually has.
 const HEADERS: usize = 6;
 
-/// A model's answer in JSON, with room for all the headers that it will have.
+/// A model's answer in JSON, with room for the headers that it will usually have.
 pub(crate) fn answered(version: ModelVersion, json: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(json));
     let headers = response.headers_mut();

@@ -22,7 +22,7 @@ const GROUP_BYTES: usize = 8 << 20;
 /// takes on a fast disk, so that two are at it only when one is held up.
 const LATE: Duration = Duration::from_millis(1);
 
-/// A record, and who waits for it. He gets it back, for its memory is cheapest to free on the thread that it came from.
+/// A record, and who waits for it. It goes back to them, for it is cheapest to free on the thread that it came from.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) record: Box<TrafficRecord>,
