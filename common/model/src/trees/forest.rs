@@ -2,9 +2,10 @@
 
 use super::{
     Contributions, MAX_PLACES,
-    fault::ForestError,
+    fault::{ForestError, TreeFault},
     form::{BoosterForm, Header, LearnerForm, ModelForm, ParamForm},
     layout::Layout,
+    shap,
     tree::Tree,
 };
 use crate::{features::NAMES, pauses::pause};
@@ -19,6 +20,10 @@ use crate::{features::NAMES, pauses::pause};
 pub struct Forest {
     base_score: f32,
     trees: Vec<Tree>,
+    /// The deepest tree's depth.
+    depth: u32,
+    /// The mean price over training.
+    mean: f64,
     layout: Layout,
 }
 
@@ -31,17 +36,22 @@ impl Forest {
     /// no number comes out of it for every row; see [`ForestError`].
     pub fn read(json: &str) -> Result<Self, ForestError> {
         let form: BoosterForm = serde_json::from_str(json).map_err(|error| why_unread(json, error))?;
-        Self::of(&form)
+        Self::of(form)
     }
 
     /// [`read`](Self::read), once it is known to be JSON of this shape. (What is of another booster may
     /// have another, and is then malformed, with no better reason.)
-    pub(super) fn of(form: &BoosterForm) -> Result<Self, ForestError> {
+    pub(super) fn of(form: BoosterForm) -> Result<Self, ForestError> {
         check_kind(&form.learner.gradient_booster.name, &form.learner.objective.name)?;
         let base_score = base_score(&form.learner.learner_model_param)?;
         check_features(&form.learner)?;
-        let trees = trees(&form.learner.gradient_booster.model)?;
-        let depth = trees.iter().map(|tree| tree.root().depth()).max().unwrap_or(0);
+        let trees = trees(form.learner.gradient_booster.model)?;
+        let (mut depth, mut mean) = (0, f64::from(base_score));
+        for tree in &trees {
+            depth = depth.max(tree.root().depth());
+            mean += tree.root().mean();
+            pause();
+        }
         if trees.len() > MAX_PLACES >> depth {
             return Err(ForestError::TooLarge {
                 trees: trees.len(),
@@ -50,6 +60,8 @@ impl Forest {
         }
         Ok(Self {
             base_score,
+            depth,
+            mean,
             layout: Layout::of(&trees, depth)?,
             trees,
         })
@@ -71,7 +83,10 @@ impl Forest {
     /// sum from [`predict`](Self::predict) by what single precision rounds away.
     #[must_use]
     pub fn contributions(&self, row: &[f32; 9]) -> Contributions {
-        Contributions::of(&self.trees, row, f64::from(self.base_score))
+        Contributions {
+            base: self.mean,
+            effects: shap::effects(&self.trees, self.depth, row),
+        }
     }
 }
 
@@ -119,15 +134,14 @@ fn check_features(learner: &LearnerForm) -> Result<(), ForestError> {
     Ok(())
 }
 
-fn trees(model: &ModelForm) -> Result<Vec<Tree>, ForestError> {
+fn trees(model: ModelForm) -> Result<Vec<Tree>, ForestError> {
     if model.tree_info.len() != model.trees.len() || model.tree_info.iter().any(|class| *class != 0) {
         return Err(ForestError::Classes);
     }
-    let read = |(tree, form)| {
-        pause();
-        Tree::try_from(form).map_err(|fault| ForestError::Tree { tree, fault })
+    let checked = |(tree, checked): (usize, Result<Tree, TreeFault>)| {
+        checked.map_err(|fault| ForestError::Tree { tree, fault })
     };
-    model.trees.iter().enumerate().map(read).collect()
+    model.trees.into_iter().enumerate().map(checked).collect()
 }
 
 #[cfg(test)]

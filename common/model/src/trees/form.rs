@@ -9,6 +9,7 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
+use super::{fault::TreeFault, tree::Tree};
 use crate::pauses::pause;
 
 /// What kind of model it is: all that other kinds have in common with ours.
@@ -60,27 +61,28 @@ pub(super) struct GradientBoosterForm {
 pub(super) struct ModelForm {
     /// The class that each tree is for.
     pub(super) tree_info: Vec<i64>,
+    /// Each tree is checked as soon as it is parsed, for its form is far larger.
     #[serde(deserialize_with = "trees")]
-    pub(super) trees: Vec<TreeForm>,
+    pub(super) trees: Vec<Result<Tree, TreeFault>>,
 }
 
-fn trees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TreeForm>, D::Error> {
+fn trees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Result<Tree, TreeFault>>, D::Error> {
     deserializer.deserialize_seq(TreesVisitor)
 }
 
 struct TreesVisitor;
 
 impl<'de> Visitor<'de> for TreesVisitor {
-    type Value = Vec<TreeForm>;
+    type Value = Vec<Result<Tree, TreeFault>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of trees")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<TreeForm>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut trees = Vec::new();
-        while let Some(tree) = list.next_element()? {
-            trees.push(tree);
+        while let Some(form) = list.next_element::<TreeForm>()? {
+            trees.push(Tree::try_from(&form));
             pause();
         }
         Ok(trees)

@@ -147,7 +147,7 @@ impl<'de> Deserialize<'de> for TreeModel {
         let form: TreeModelForm<BoosterForm, MissingMeasures, TrainedOn> =
             TreeModelForm::deserialize(deserializer)?;
         Ok(Self {
-            forest: Forest::of(&form.booster).map_err(|error| D::Error::custom(chain(&error)))?,
+            forest: Forest::of(form.booster).map_err(|error| D::Error::custom(chain(&error)))?,
             missing: form.missing,
             trained_on: form.trained_on,
         })

@@ -3,32 +3,44 @@
 //!
 //! These are the values of the path-dependent TreeSHAP of Lundberg et al., "From local explanations to global
 //! understanding with explainable AI for trees", 2020, which XGBoost computes too, but in single precision. Here they
-//! are worked out leaf by leaf. A leaf is reached, if the features in *S* are known, with the product over all features
-//! of *o* (known: 1 if the row goes that way, else 0) or *z* (not known: the share of training that did); both are 1 for
-//! a feature that its path does not ask. Shapley's average over the orders in which features become known is that over
-//! moments *u*, before which each of the others has become known with a chance of *u* (Owen, "Multilinear extensions of
-//! games", 1972): a feature adds (*o* - *z*) ∫ ∏ (*z* + *u* (*o* - *z*)) d*u*, the product over the others. That is a
+//! are integrals. A leaf is reached, if the features in *S* are known, with the product over all features of *o* (known:
+//! 1 if the row goes that way, else 0) or *z* (not known: the share of training that did); both are 1 for a feature that
+//! its path does not ask. Shapley's average over the orders in which features become known is that over moments *u*,
+//! before which each of the others has become known with a chance of *u* (Owen, "Multilinear extensions of games", 1972):
+//! a feature adds (*o* - *z*) ∫ ∏ (*z* + *u* (*o* - *z*)) d*u* times the leaf, the product over the others. That is a
 //! polynomial in *u*, which few points integrate exactly.
 //!
-//! Eight leaves at a time, from whatever trees: all do the same, with other numbers. None of it hangs on the processor,
-//! the order in which sums are made included.
+//! All leaves beneath one answer have that feature's *o* and *z* in common, until it is asked again. So each tree is walked
+//! once down, with the products over all features, and once back, with the sums of leaves times product, from which a
+//! feature's own factor is divided out at its question: Yu et al., "Linear TreeSHAP", 2022, do the like with the
+//! polynomials themselves. The moments are worked out side by side. None of it hangs on the processor, the order in which
+//! sums are made included.
 
 use pulp::{Arch, NullaryFnOnce};
 
-use super::tree::{Node, Subtree, Tree};
+use super::tree::{Node, Split, Tree};
 use crate::pauses::pause;
 
 const FEATURES: usize = 9;
-/// Leaves that are worked out side by side.
-const LANES: usize = 8;
-/// Moments and their weights, after Gauss and Legendre: exact to the ninth power, and there are eight others.
-const MOMENTS: [(f64, f64); 5] = [
+/// A moment and its weight, after Gauss and Legendre: so many are exact to the power of twice their number, less one.
+type Moments<const N: usize> = [(f64, f64); N];
+/// Enough where a way asks eight features: each then has seven others.
+const FOUR: Moments<4> = [
+    (0.069_431_844_202_973_71, 0.173_927_422_568_726_93),
+    (0.330_009_478_207_571_87, 0.326_072_577_431_273_07),
+    (0.669_990_521_792_428_1, 0.326_072_577_431_273_07),
+    (0.930_568_155_797_026_3, 0.173_927_422_568_726_93),
+];
+/// Enough for all nine.
+const FIVE: Moments<5> = [
     (0.046_910_077_030_668_004, 0.118_463_442_528_094_54),
     (0.230_765_344_947_158_45, 0.239_314_335_249_683_24),
     (0.5, 0.284_444_444_444_444_44),
     (0.769_234_655_052_841_6, 0.239_314_335_249_683_24),
     (0.953_089_922_969_332, 0.118_463_442_528_094_54),
 ];
+/// What a share of training counts as at the least: one that is rounded to nothing could not be divided out.
+const LEAST_SHARE: f64 = 1e-200;
 
 /// What a prediction is made of: base and effects add up to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,167 +51,155 @@ pub struct Contributions {
     pub effects: [f64; 9],
 }
 
-impl Contributions {
-    /// Those of `trees`, whose leaves are added to `start`, for `row`.
-    pub(super) fn of(trees: &[Tree], row: &[f32; 9], start: f64) -> Self {
-        Self::on(Arch::new(), trees, row, start)
-    }
+/// What each feature adds to `row`'s leaf of each of `trees`, which ask no more than `depth` questions on one way.
+pub(super) fn effects(trees: &[Tree], depth: u32, row: &[f32; 9]) -> [f64; 9] {
+    on(Arch::new(), trees, depth, row)
+}
 
-    fn on(processor: Arch, trees: &[Tree], row: &[f32; 9], start: f64) -> Self {
-        let mut walk = Walk {
-            row,
-            known: [1.0; FEATURES],
-            unknown: [1.0; FEATURES],
-            leaves: Leaves::default(),
-            number: 0,
-            sums: Sums::default(),
-            processor,
-        };
-        for tree in trees {
-            walk.descend(tree.root());
-            pause();
-        }
-        let Sums { base, effects } = walk.end();
-        Self {
-            base: start + base.iter().sum::<f64>(),
-            effects: effects.map(|effect| effect.iter().sum()),
-        }
+fn on(processor: Arch, trees: &[Tree], depth: u32, row: &[f32; 9]) -> [f64; 9] {
+    if depth < FEATURES as u32 {
+        integrated(processor, &FOUR, trees, row)
+    } else {
+        integrated(processor, &FIVE, trees, row)
     }
 }
 
-/// One number for each of the leaves side by side.
-type Lanes = [f64; LANES];
-
-/// Leaves: what they are worth, and how they are reached.
-#[derive(Default)]
-struct Leaves {
-    value: Lanes,
-    /// By feature: *o*.
-    known: [Lanes; FEATURES],
-    /// By feature: *z*.
-    unknown: [Lanes; FEATURES],
-}
-
-/// What leaves add up to; each place among those side by side has a sum of its own.
-#[derive(Default)]
-struct Sums {
-    base: Lanes,
-    effects: [Lanes; FEATURES],
-}
-
-/// A walk to every leaf.
-struct Walk<'r> {
-    row: &'r [f32; 9],
-    /// By feature: whether the row goes the way to where the walk is, 1 or 0.
-    known: [f64; FEATURES],
-    /// By feature: the share of training that did.
-    unknown: [f64; FEATURES],
-    leaves: Leaves,
-    /// How many of the leaves have been reached; the others are of before.
-    number: usize,
-    sums: Sums,
+fn integrated<const N: usize>(
     processor: Arch,
-}
-
-impl Walk<'_> {
-    /// Adds the leaves beneath `subtree`.
-    fn descend(&mut self, subtree: Subtree<'_>) {
-        match subtree.node() {
-            Node::Leaf(value) => self.add(f64::from(value)),
-            Node::Split(split) => {
-                let feature = usize::from(split.feature);
-                let left = f64::from(u8::from(split.goes_left(self.row)));
-                let (known, unknown) = (self.known[feature], self.unknown[feature]);
-                (self.known[feature], self.unknown[feature]) = (known * left, unknown * split.left_share);
-                self.descend(subtree.left());
-                let (right, right_share) = (1.0 - left, 1.0 - split.left_share);
-                (self.known[feature], self.unknown[feature]) = (known * right, unknown * right_share);
-                self.descend(subtree.right(&split));
-                (self.known[feature], self.unknown[feature]) = (known, unknown);
-            }
-        }
-    }
-
-    /// Adds a leaf, once there are enough.
-    fn add(&mut self, value: f64) {
-        let lane = self.number;
-        self.leaves.value[lane] = value;
-        for feature in 0..FEATURES {
-            self.leaves.known[feature][lane] = self.known[feature];
-            self.leaves.unknown[feature][lane] = self.unknown[feature];
-        }
-        self.number += 1;
-        if self.number == LANES {
-            self.sum();
-        }
-    }
-
-    fn sum(&mut self) {
-        self.number = 0;
-        self.processor.dispatch(Add {
-            leaves: &self.leaves,
-            sums: &mut self.sums,
+    moments: &Moments<N>,
+    trees: &[Tree],
+    row: &[f32; 9],
+) -> [f64; 9] {
+    let largest = trees.iter().map(|tree| tree.nodes().len()).max().unwrap_or(0);
+    let mut ways = vec![Way::start(moments); largest];
+    let mut effects = [[0.0; N]; FEATURES];
+    for tree in trees {
+        processor.dispatch(Add {
+            tree,
+            row,
+            moments,
+            ways: &mut ways[..tree.nodes().len()],
+            effects: &mut effects,
         });
+        pause();
     }
+    effects.map(|moments| moments.iter().sum())
+}
 
-    fn end(mut self) -> Sums {
-        self.leaves.value[self.number..].fill(0.0);
-        self.sum();
-        self.sums
+/// The way to a node.
+#[derive(Clone, Copy)]
+struct Way<const N: usize> {
+    /// At each moment: the product over all features, times the moment's weight.
+    reached: [f64; N],
+    /// At each moment: 1 ÷ the factor of the feature that was asked last.
+    inverse: [f64; N],
+    /// That feature's *o*.
+    known: f64,
+    /// That feature's *z*.
+    unknown: f64,
+}
+
+impl<const N: usize> Way<N> {
+    /// The way to the root, where nothing was asked.
+    fn start(moments: &Moments<N>) -> Self {
+        Self {
+            reached: moments.map(|(_, weight)| weight),
+            inverse: [1.0; N],
+            known: 1.0,
+            unknown: 1.0,
+        }
     }
 }
 
-/// Adds leaves to sums. All of it is inlined into what is compiled for the processor at hand.
-struct Add<'a> {
-    leaves: &'a Leaves,
-    sums: &'a mut Sums,
+/// Adds one tree to `effects`. All of it is inlined into what is compiled for the processor at hand.
+struct Add<'a, const N: usize> {
+    tree: &'a Tree,
+    row: &'a [f32; 9],
+    moments: &'a Moments<N>,
+    /// By node; that to the root is the start.
+    ways: &'a mut [Way<N>],
+    /// By feature, at each moment.
+    effects: &'a mut [[f64; N]; FEATURES],
 }
 
-impl NullaryFnOnce for Add<'_> {
+impl<const N: usize> NullaryFnOnce for Add<'_, N> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
-        let Leaves {
-            value,
-            known,
-            unknown,
-        } = self.leaves;
-        let mut effects = [[0.0; LANES]; FEATURES];
-        for (moment, weight) in MOMENTS {
-            let mut factors = *unknown;
-            for (factor, known) in factors.iter_mut().zip(known) {
-                for lane in 0..LANES {
-                    factor[lane] += moment * (known[lane] - factor[lane]);
-                }
-            }
-            // The product of the others: of those before, then of those behind.
-            let mut others = [[weight; LANES]; FEATURES];
-            for feature in 1..FEATURES {
-                for lane in 0..LANES {
-                    others[feature][lane] = others[feature - 1][lane] * factors[feature - 1][lane];
-                }
-            }
-            let mut behind = *value;
-            for feature in (0..FEATURES).rev() {
-                for lane in 0..LANES {
-                    effects[feature][lane] += others[feature][lane] * behind[lane];
-                    behind[lane] *= factors[feature][lane];
-                }
+    fn call(mut self) {
+        let nodes = self.tree.nodes();
+        self.ways[0].reached = self.moments.map(|(_, weight)| weight);
+        for (place, node) in nodes.iter().enumerate() {
+            match node {
+                Node::Leaf(value) => self.end(place, f64::from(*value)),
+                Node::Split(split) => self.ask(place, split),
             }
         }
-        let mut base = *value;
-        for feature in 0..FEATURES {
-            let (known, unknown) = (&known[feature], &unknown[feature]);
-            let (sum, effect) = (&mut self.sums.effects[feature], &effects[feature]);
-            for lane in 0..LANES {
-                sum[lane] += effect[lane] * (known[lane] - unknown[lane]);
-                base[lane] *= unknown[lane];
+        for (place, node) in nodes.iter().enumerate().rev() {
+            if let Node::Split(split) = node {
+                self.add(place, split);
             }
         }
-        for (sum, base) in self.sums.base.iter_mut().zip(base) {
-            *sum += base;
+    }
+}
+
+impl<const N: usize> Add<'_, N> {
+    /// From a leaf on, `reached` is what it adds up to.
+    #[inline(always)]
+    fn end(&mut self, place: usize, value: f64) {
+        for reached in &mut self.ways[place].reached {
+            *reached *= value;
         }
+    }
+
+    /// Goes both ways from `split`.
+    #[inline(always)]
+    fn ask(&mut self, place: usize, split: &Split) {
+        let before = &self.ways[split.before()];
+        let mut others = self.ways[place].reached;
+        for (others, inverse) in others.iter_mut().zip(before.inverse) {
+            *others *= inverse;
+        }
+        let left = f64::from(u8::from(split.goes_left(self.row)));
+        let (known, unknown) = (before.known, before.unknown);
+        self.go(
+            Split::left(place),
+            &others,
+            known * left,
+            unknown * split.left_share,
+        );
+        let (right, right_share) = (1.0 - left, 1.0 - split.left_share);
+        self.go(split.right(), &others, known * right, unknown * right_share);
+    }
+
+    #[inline(always)]
+    fn go(&mut self, place: usize, others: &[f64; N], known: f64, unknown: f64) {
+        let way = &mut self.ways[place];
+        way.known = known;
+        way.unknown = unknown.max(LEAST_SHARE);
+        for (moment, (at, _)) in self.moments.iter().enumerate() {
+            let factor = way.unknown + at * (known - way.unknown);
+            way.reached[moment] = others[moment] * factor;
+            way.inverse[moment] = 1.0 / factor;
+        }
+    }
+
+    /// Adds what the feature of `split` does to the leaves beneath, in the place of what its question before would have
+    /// done to them.
+    #[inline(always)]
+    fn add(&mut self, place: usize, split: &Split) {
+        let (left, right) = (&self.ways[Split::left(place)], &self.ways[split.right()]);
+        let before = &self.ways[split.before()];
+        let [by_left, by_right, by_before] = [left, right, before].map(|way| way.known - way.unknown);
+        let effect = &mut self.effects[usize::from(split.feature)];
+        let mut beneath = left.reached;
+        for (moment, beneath) in beneath.iter_mut().enumerate() {
+            *beneath += right.reached[moment];
+            effect[moment] += left.reached[moment] * left.inverse[moment] * by_left
+                + right.reached[moment] * right.inverse[moment] * by_right
+                - *beneath * before.inverse[moment] * by_before;
+        }
+        self.ways[place].reached = beneath;
     }
 }
 
@@ -280,8 +280,10 @@ mod tests {
             row in testing::rows(),
         ) {
             let trees = testing::read(&sketches);
-            let lesser = Contributions::on(Arch::Scalar, &trees, &row, 1000.0);
-            prop_assert_eq!(lesser, Contributions::of(&trees, &row, 1000.0));
+            for depth in [7, 9] {
+                let lesser = on(Arch::Scalar, &trees, depth, &row);
+                prop_assert_eq!(lesser, effects(&trees, depth, &row));
+            }
         }
 
         /// Shapley's axiom of the dummy.
@@ -313,6 +315,27 @@ mod tests {
         };
         let tree = (0..9).fold(Sketch::leaf(-5000.0, 0.5), deeper);
         for row in [[0.0; 9], [2.0; 9], [0.0, 2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0]] {
+            let found = testing::forest(std::slice::from_ref(&tree)).contributions(&row);
+            let expected = brute_force(std::slice::from_ref(&tree), &row);
+            for (found, expected) in found.effects.iter().zip(expected.effects) {
+                assert!((found - expected).abs() < 1e-9, "{found} {expected} of {row:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_that_is_rounded_to_nothing_divides_nothing_by_nothing() {
+        let next = |feature, child| {
+            let rare = Sketch::split(feature, 2.0, true, [Sketch::leaf(3.0, 1e-30), child]);
+            Sketch::split(feature, 1.0, true, [Sketch::leaf(5.0, 1e10), rare])
+        };
+        let tree = next(0, next(1, Sketch::leaf(7.0, 1e-30)));
+        for row in [
+            [0.0; 9],
+            [1.0; 9],
+            [2.0; 9],
+            [2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        ] {
             let found = testing::forest(std::slice::from_ref(&tree)).contributions(&row);
             let expected = brute_force(std::slice::from_ref(&tree), &row);
             for (found, expected) in found.effects.iter().zip(expected.effects) {

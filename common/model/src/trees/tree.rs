@@ -26,8 +26,8 @@ pub(super) struct Split {
     pub(super) missing_left: bool,
     /// What is below goes left.
     pub(super) threshold: f32,
-    /// The right child's place among the nodes.
     right: u32,
+    before: u32,
     /// How much of the training that came here went left, between 0 and 1.
     pub(super) left_share: f64,
 }
@@ -41,6 +41,21 @@ impl Split {
         } else {
             value < self.threshold
         }
+    }
+
+    /// The left child's place, this split's being `place`.
+    pub(super) fn left(place: usize) -> usize {
+        place + 1
+    }
+
+    /// The right child's place among the nodes.
+    pub(super) fn right(&self) -> usize {
+        self.right as usize
+    }
+
+    /// The node that the last question to this feature on the way here led to; the root where there was none.
+    pub(super) fn before(&self) -> usize {
+        self.before as usize
     }
 }
 
@@ -57,12 +72,12 @@ impl<'a> Subtree<'a> {
     }
 
     pub(super) fn left(self) -> Self {
-        self.at(self.place + 1)
+        self.at(Split::left(self.place))
     }
 
     /// The other child of `split`, which is this node.
     pub(super) fn right(self, split: &Split) -> Self {
-        self.at(split.right as usize)
+        self.at(split.right())
     }
 
     fn at(self, place: usize) -> Self {
@@ -76,11 +91,25 @@ impl<'a> Subtree<'a> {
             Node::Split(split) => 1 + self.left().depth().max(self.right(&split).depth()),
         }
     }
+
+    /// The mean leaf over training.
+    pub(super) fn mean(self) -> f64 {
+        match self.node() {
+            Node::Leaf(value) => f64::from(value),
+            Node::Split(split) => {
+                split.left_share * self.left().mean() + (1.0 - split.left_share) * self.right(&split).mean()
+            }
+        }
+    }
 }
 
 impl Tree {
     pub(super) fn root(&self) -> Subtree<'_> {
         Subtree { tree: self, place: 0 }
+    }
+
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
     }
 
     pub(super) fn splits(&self) -> impl Iterator<Item = &Split> {
@@ -99,6 +128,7 @@ impl TryFrom<&TreeForm> for Tree {
         let mut reader = Reader {
             form,
             seen: vec![false; form.left_children.len()],
+            asked: [0; 9],
             nodes: Vec::new(),
         };
         reader.read(0, 0)?;
@@ -127,6 +157,8 @@ fn check_lengths(form: &TreeForm) -> Result<(), TreeFault> {
 struct Reader<'a> {
     form: &'a TreeForm,
     seen: Vec<bool>,
+    /// By feature: the node that its last question on the way led to.
+    asked: [u32; 9],
     nodes: Vec<Node>,
 }
 
@@ -154,14 +186,19 @@ impl Reader<'_> {
         depth: u32,
     ) -> Result<(), TreeFault> {
         let split = self.split(number, left, right)?;
-        let place = self.nodes.len();
+        let (place, feature) = (self.nodes.len(), usize::from(split.feature));
         self.nodes.push(Node::Split(split));
+        self.asked[feature] = Split::left(place) as u32;
         self.read(left, depth + 1)?;
+        let right_place = self.nodes.len() as u32;
         self.nodes[place] = Node::Split(Split {
-            right: self.nodes.len() as u32,
+            right: right_place,
             ..split
         });
-        self.read(right, depth + 1)
+        self.asked[feature] = right_place;
+        self.read(right, depth + 1)?;
+        self.asked[feature] = split.before;
+        Ok(())
     }
 
     /// The two children, or none of a leaf.
@@ -186,11 +223,12 @@ impl Reader<'_> {
             return Err(TreeFault::Categories(number));
         }
         let feature = u8::try_from(self.form.split_indices[number]).ok();
+        let feature = feature
+            .filter(|feature| *feature < 9)
+            .ok_or(TreeFault::NoSuchFeature(number))?;
         let (left, right) = (self.cover(left)?, self.cover(right)?);
         Ok(Split {
-            feature: feature
-                .filter(|feature| *feature < 9)
-                .ok_or(TreeFault::NoSuchFeature(number))?,
+            feature,
             missing_left: self
                 .form
                 .default_left
@@ -198,6 +236,7 @@ impl Reader<'_> {
                 .is_some_and(|flag: &Flag| flag.is_set()),
             threshold: self.condition(number)?,
             right: 0,
+            before: self.asked[usize::from(feature)],
             left_share: left / (left + right),
         })
     }

@@ -246,7 +246,7 @@ fn whoever_reads_a_forest_or_explains_a_price_pauses_after_every_tree() {
     let json = testing::json(&trees).to_string();
     pauses::on_this_thread(|| PAUSES.set(PAUSES.get() + 1));
     let forest = Forest::read(&json).unwrap();
-    // While it is parsed, checked, asked for its questions, and laid out.
+    // While it is parsed, measured, asked for its questions, and laid out.
     assert!(PAUSES.get() >= 4 * 50, "{}", PAUSES.get());
     PAUSES.set(0);
     let _ = forest.contributions(&[0.0; 9]);
