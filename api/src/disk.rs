@@ -2,6 +2,9 @@
 //!
 //! They are not synced: that would hold up the records' commits, on the same disk, at every swap of a model. After a
 //! loss of power one of them may be torn, so whoever reads them has to notice.
+//!
+//! They are written in small pieces, with pauses between: a kernel that cannot be interrupted copies megabytes in one go,
+//! and whoever waits for that processor waits for all of it.
 
 use std::{
     fs::{self, File},
@@ -9,11 +12,20 @@ use std::{
     path::Path,
 };
 
+use model::pauses::pause;
 use serde::{Serialize, de::DeserializeOwned};
+
+/// What is written in one go.
+const PIECE: usize = 1 << 14;
 
 /// Writes a file in one step.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_with(path, |file| file.write_all(bytes))
+    write_with(path, |file| {
+        bytes.chunks(PIECE).try_for_each(|piece| {
+            pause();
+            file.write_all(piece)
+        })
+    })
 }
 
 /// Writes a file in one step, whatever `fill` puts into it.
@@ -43,7 +55,25 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use model::pauses;
+
     use super::*;
+
+    #[test]
+    fn a_file_is_written_in_pieces_with_a_pause_before_each() {
+        thread_local! {
+            static PAUSES: Cell<usize> = const { Cell::new(0) };
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let bytes: Vec<u8> = (0..3 * PIECE + 5).map(|place| (place / 7) as u8).collect();
+        pauses::on_this_thread(|| PAUSES.set(PAUSES.get() + 1));
+        write(&path, &bytes).unwrap();
+        assert!(fs::read(&path).unwrap() == bytes, "another file was written");
+        assert_eq!(PAUSES.get(), 4);
+    }
 
     #[test]
     fn a_file_that_cannot_be_written_whole_stays_as_it_was() {

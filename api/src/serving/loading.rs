@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use domain::Sha256;
-use model::{Artifact, ArtifactError};
+use model::{Artifact, ArtifactError, pauses::pause};
 use storage::{StorageError, store::Store};
 use tokio::sync::Semaphore;
 
@@ -42,8 +42,8 @@ impl Loading {
     pub(super) async fn load(&self, store: &Store, digest: Sha256) -> Result<Artifact, LoadError> {
         // Never closed; a second model at the same time would only cost memory.
         let _turn = self.turn.acquire().await;
-        let json = store.artifact(digest).await?;
-        Ok(aside(move || Artifact::load(json)).await??)
+        let found = store.open_artifact(digest).await?;
+        aside(move || Ok(Artifact::load(found.read(pause)?)?)).await?
     }
 }
 

@@ -1,14 +1,19 @@
 //! The object store: bytes under the SHA-256 of their content, written once, verified at every read.
 
-use std::{io, path::Path as FilePath, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path as FilePath,
+    sync::Arc,
+};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use domain::Sha256;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::{
-    GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
-    buffered::BufWriter, local::LocalFileSystem, path::Path, prefix::PrefixStore,
+    GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, buffered::BufWriter, local::LocalFileSystem, path::Path, prefix::PrefixStore,
 };
 use sha2::Digest as _;
 use tokio::{
@@ -21,6 +26,8 @@ use crate::{StorageError, batch::Written, error::unavailable};
 
 /// Bytes of one part of an upload.
 const PART: usize = 1 << 20;
+/// Bytes that are read and hashed in one go.
+const PIECE: usize = 1 << 14;
 
 /// A batch in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +45,54 @@ pub struct KeptBatch {
 enum ObjectKind {
     Batch,
     Artifact,
+}
+
+/// An object that was found, and is yet to be read.
+#[derive(Debug)]
+pub struct Found {
+    path: Path,
+    digest: Sha256,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    File { file: File, bytes: usize },
+    Whole(Bytes),
+}
+
+impl Found {
+    /// Reads and hashes it on this thread, in small pieces, with a `pause` after each.
+    ///
+    /// # Errors
+    ///
+    /// When it is damaged or cannot be read.
+    pub fn read(self, pause: impl Fn()) -> Result<Vec<u8>, StorageError> {
+        let mut hasher = sha2::Sha256::new();
+        let all = match self.content {
+            Content::File { mut file, bytes } => {
+                let mut all = Vec::with_capacity(bytes);
+                loop {
+                    let before = all.len();
+                    if file.by_ref().take(PIECE as u64).read_to_end(&mut all)? == 0 {
+                        break;
+                    }
+                    hasher.update(&all[before..]);
+                    pause();
+                }
+                all
+            }
+            Content::Whole(bytes) => {
+                for piece in bytes.chunks(PIECE) {
+                    hasher.update(piece);
+                    pause();
+                }
+                bytes.into()
+            }
+        };
+        verified(&self.path, self.digest, Sha256::finish(hasher))?;
+        Ok(all)
+    }
 }
 
 /// The object store; cheap to clone.
@@ -195,6 +250,15 @@ impl Store {
         self.get(ObjectKind::Artifact, digest).await
     }
 
+    /// A model's artifact, found but not read.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, or the store does not answer.
+    pub async fn open_artifact(&self, digest: Sha256) -> Result<Found, StorageError> {
+        self.find(ObjectKind::Artifact, digest).await
+    }
+
     async fn put(&self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Sha256, StorageError> {
         let digest = Sha256::of(&bytes);
         let once = PutOptions {
@@ -212,13 +276,25 @@ impl Store {
     }
 
     async fn get(&self, kind: ObjectKind, digest: Sha256) -> Result<Vec<u8>, StorageError> {
-        let path = location(kind, digest);
-        let bytes = self.open_object(&path).await?.bytes().await?;
+        let found = self.find(kind, digest).await?;
         // Megabytes: not on the threads that answer.
-        let hashed = spawn_blocking(move || (Sha256::of(&bytes), bytes));
-        let (found, bytes) = hashed.await.map_err(io::Error::other)?;
-        verified(&path, digest, found)?;
-        Ok(bytes.into())
+        let read = spawn_blocking(move || found.read(|| ()));
+        read.await.map_err(io::Error::other)?
+    }
+
+    async fn find(&self, kind: ObjectKind, digest: Sha256) -> Result<Found, StorageError> {
+        let path = location(kind, digest);
+        let object = self.open_object(&path).await?;
+        let bytes = object.meta.size as usize;
+        let content = match object.payload {
+            GetResultPayload::File(file, _) => Content::File { file, bytes },
+            GetResultPayload::Stream(_) => Content::Whole(object.bytes().await?),
+        };
+        Ok(Found {
+            path,
+            digest,
+            content,
+        })
     }
 
     async fn open_object(&self, path: &Path) -> Result<GetResult, StorageError> {
@@ -275,6 +351,8 @@ fn setting(url: &Url, reason: &str) -> StorageError {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn store(folder: &FilePath) -> Store {
@@ -288,6 +366,19 @@ mod tests {
         let digest = store.put_artifact(b"model".to_vec()).await.unwrap();
         assert_eq!(store.put_artifact(b"model".to_vec()).await.unwrap(), digest);
         assert_eq!(store.artifact(digest).await.unwrap(), b"model");
+    }
+
+    #[tokio::test]
+    async fn an_artifact_is_read_in_pieces_with_a_pause_after_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        let artifact: Vec<u8> = (0..3 * PIECE + 5).map(|place| (place / 7) as u8).collect();
+        let digest = store.put_artifact(artifact.clone()).await.unwrap();
+        let pauses = Cell::new(0);
+        let found = store.open_artifact(digest).await.unwrap();
+        let read = found.read(|| pauses.set(pauses.get() + 1)).unwrap();
+        assert!(read == artifact, "{} bytes", read.len());
+        assert_eq!(pauses.get(), 4);
     }
 
     #[tokio::test]
