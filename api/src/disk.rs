@@ -3,8 +3,8 @@
 //! They are not synced: that would hold up the records' commits, on the same disk, at every swap of a model. After a
 //! loss of power one of them may be torn, so whoever reads them has to notice.
 //!
-//! They are written in small pieces, with pauses between: a kernel that cannot be interrupted copies megabytes in one go,
-//! and whoever waits for that processor waits for all of it.
+//! What is in memory is written in small pieces, with pauses between: a kernel that cannot be interrupted copies megabytes
+//! in one go, and whoever waits for that processor waits for all of it.
 
 use std::{
     fs::{self, File},
