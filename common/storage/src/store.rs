@@ -374,11 +374,20 @@ mod tests {
         let store = store(folder.path());
         let artifact: Vec<u8> = (0..3 * PIECE + 5).map(|place| (place / 7) as u8).collect();
         let digest = store.put_artifact(artifact.clone()).await.unwrap();
-        let pauses = Cell::new(0);
-        let found = store.open_artifact(digest).await.unwrap();
-        let read = found.read(|| pauses.set(pauses.get() + 1)).unwrap();
-        assert!(read == artifact, "{} bytes", read.len());
-        assert_eq!(pauses.get(), 4);
+        let in_a_file = store.open_artifact(digest).await.unwrap();
+        assert!(matches!(in_a_file.content, Content::File { .. }));
+        // As a store in the cloud hands it out.
+        let whole = Found {
+            path: location(ObjectKind::Artifact, digest),
+            digest,
+            content: Content::Whole(artifact.clone().into()),
+        };
+        for found in [in_a_file, whole] {
+            let pauses = Cell::new(0);
+            let read = found.read(|| pauses.set(pauses.get() + 1)).unwrap();
+            assert!(read == artifact, "{} bytes", read.len());
+            assert_eq!(pauses.get(), 4);
+        }
     }
 
     #[tokio::test]
