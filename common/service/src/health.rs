@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -32,6 +33,15 @@ pub struct Health {
 struct Part {
     need: Need,
     condition: Condition,
+    work: Option<Work>,
+}
+
+/// A unit of work that a watched loop has started and not finished.
+#[derive(Debug)]
+struct Work {
+    description: String,
+    last_progress: Instant,
+    limit: Duration,
 }
 
 /// One part, told about by its owner; cheap to clone. It is down ("starting") until told otherwise.
@@ -101,7 +111,12 @@ impl Health {
             detail: Some("starting".to_owned()),
             since: self.clock.now(),
         };
-        self.lock().insert(name, Part { need, condition });
+        let part = Part {
+            need,
+            condition,
+            work: None,
+        };
+        self.lock().insert(name, part);
         Component {
             name,
             health: self.clone(),
@@ -111,13 +126,17 @@ impl Health {
     /// How everything is now.
     pub fn snapshot(&self) -> Snapshot {
         let parts = self.lock();
-        let components = parts
-            .iter()
-            .map(|(name, part)| (*name, part.condition.clone()))
-            .collect();
+        let now = self.clock.now();
+        let conditions = || {
+            parts
+                .iter()
+                .map(|(name, part)| (*name, part.need, part.current(now)))
+        };
         Snapshot {
-            status: status(parts.values()),
-            components,
+            status: status(conditions().map(|(_, need, condition)| (need, condition.state))),
+            components: conditions()
+                .map(|(name, _, condition)| (name, condition))
+                .collect(),
         }
     }
 
@@ -127,8 +146,34 @@ impl Health {
     }
 }
 
-fn status<'a>(parts: impl Iterator<Item = &'a Part>) -> Status {
-    let severity = |part: &Part| match (part.condition.state, part.need) {
+impl Part {
+    /// The condition that the owner reported, or degraded while its work makes no progress.
+    fn current(&self, now: DateTime<Utc>) -> Condition {
+        let stalled = self.work.as_ref().and_then(Work::stalled_for);
+        match (self.condition.state, &self.work, stalled) {
+            (State::Up, Some(work), Some(silence)) => Condition {
+                state: State::Degraded,
+                detail: Some(format!(
+                    "no progress for {} s: {}",
+                    silence.as_secs(),
+                    work.description
+                )),
+                since: now - silence,
+            },
+            _ => self.condition.clone(),
+        }
+    }
+}
+
+impl Work {
+    /// How long there has been no progress, once that is longer than the limit.
+    fn stalled_for(&self) -> Option<Duration> {
+        Some(self.last_progress.elapsed()).filter(|silence| *silence > self.limit)
+    }
+}
+
+fn status(parts: impl Iterator<Item = (Need, State)>) -> Status {
+    let severity = |(need, state): (Need, State)| match (state, need) {
         (State::Up, _) => Status::Ready,
         (State::Down, Need::Essential) => Status::Unavailable,
         (State::Down | State::Degraded, _) => Status::Degraded,
@@ -155,6 +200,22 @@ impl Component {
         self.set(State::Down, Some(reason.into()));
     }
 
+    /// Watches a loop that this component stands for: while a unit of its work makes no progress for longer than
+    /// `limit`, readiness shows the component as degraded and names the work.
+    #[must_use]
+    pub fn watchdog(&self, limit: Duration) -> Watchdog {
+        Watchdog {
+            component: self.clone(),
+            limit,
+        }
+    }
+
+    fn set_work(&self, work: Option<Work>) {
+        if let Some(part) = self.health.lock().get_mut(self.name) {
+            part.work = work;
+        }
+    }
+
     fn set(&self, state: State, detail: Option<String>) {
         let up = f64::from(u8::from(state == State::Up));
         metrics::gauge!("lapidary_component_up", "component" => self.name).set(up);
@@ -167,6 +228,29 @@ impl Component {
             };
             part.condition = Condition { state, detail, since };
         }
+    }
+}
+
+/// Notices when a loop makes no progress; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Watchdog {
+    component: Component,
+    limit: Duration,
+}
+
+impl Watchdog {
+    /// Notes that the loop has started, or made progress with, the work that `description` names ("reading a.csv").
+    pub fn working_on(&self, description: impl Into<String>) {
+        self.component.set_work(Some(Work {
+            description: description.into(),
+            last_progress: Instant::now(),
+            limit: self.limit,
+        }));
+    }
+
+    /// Notes that the loop has nothing to do.
+    pub fn idle(&self) {
+        self.component.set_work(None);
     }
 }
 
@@ -216,5 +300,31 @@ mod tests {
         let expected = json!({"status": "ready", "components": {"postgres":
             {"state": "up", "detail": null, "since": "1970-01-01T00:00:03Z"}}});
         assert_eq!(serde_json::to_value(health.snapshot()).unwrap(), expected);
+    }
+
+    #[test]
+    fn work_without_progress_degrades_a_component_that_is_up_until_the_work_is_done() {
+        let health = Health::new(ticking());
+        let inbox = health.component("inbox", Need::Useful);
+        inbox.up();
+        let (patient, impatient) = (inbox.watchdog(Duration::MAX), inbox.watchdog(Duration::ZERO));
+        patient.working_on("reading a.csv");
+        assert_eq!(health.snapshot().status, Status::Ready);
+        impatient.working_on("reading b.csv");
+        while health.snapshot().status == Status::Ready {}
+        let condition = health.snapshot().components["inbox"].clone();
+        assert_eq!(condition.state, State::Degraded);
+        assert_eq!(
+            condition.detail.as_deref(),
+            Some("no progress for 0 s: reading b.csv")
+        );
+        inbox.down("the folder is gone");
+        assert_eq!(
+            health.snapshot().components["inbox"].detail.as_deref(),
+            Some("the folder is gone")
+        );
+        inbox.up();
+        impatient.idle();
+        assert_eq!(health.snapshot().status, Status::Ready);
     }
 }
