@@ -1,5 +1,6 @@
 //! Bringing challenger and champion before the gate, on the newest holdout.
 
+use ::service::error::chain;
 use domain::{ModelVersion, Sha256};
 use model::{
     Artifact, Predictor,
@@ -68,12 +69,12 @@ async fn stored(trainer: &Trainer, artifact: Sha256) -> Result<Stored, StorageEr
     let bytes = match trainer.backend.store.artifact(artifact).await {
         Ok(bytes) => bytes,
         Err(error) if error.is_unavailable() => return Err(error),
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(error) => return Ok(Err(chain(&error))),
     };
     let loaded = tokio::task::spawn_blocking(move || Artifact::load(bytes)).await;
     Ok(match loaded {
         Ok(Ok(artifact)) => Ok(artifact.into_parts().0),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(chain(&error)),
         Err(panic) => Err(format!("loading it broke down: {panic}")),
     })
 }

@@ -25,6 +25,8 @@ pub(crate) struct Trainer {
     pub(crate) time_limit: Duration,
     pub(crate) lease: Duration,
     pub(crate) max_failures: u32,
+    /// How long a run waits after its first failed attempt; longer after each further one.
+    pub(crate) retry_after: Duration,
     seed: u64,
     /// Shown beside the run.
     name: String,
@@ -47,6 +49,7 @@ impl Trainer {
             time_limit: config.training.xgboost.time_limit,
             lease: config.trainer.lease,
             max_failures: config.trainer.max_failures,
+            retry_after: config.trainer.retry_after,
             seed: config.training.seed,
             name: format!("{} {}", std::process::id(), Uuid::new_v4().simple()),
         }
@@ -77,10 +80,31 @@ impl Trainer {
     }
 }
 
+/// How long a run waits that has failed `failures` times: `first`, then 6 and 24 times that.
+pub(crate) fn retry_after(first: Duration, failures: u32) -> Duration {
+    match failures {
+        0 | 1 => first,
+        2 => first.saturating_mul(6),
+        _ => first.saturating_mul(24),
+    }
+}
+
 /// 0 stands for every processor there is.
 fn threads(wanted: usize) -> usize {
     match wanted {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         wanted => wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// W1: three attempts once were over within seconds.
+    #[test]
+    fn each_failure_makes_a_run_wait_longer() {
+        let waits = [1, 2, 3, 4].map(|failures| retry_after(Duration::from_secs(5), failures).as_secs());
+        assert_eq!(waits, [5, 30, 120, 120]);
     }
 }

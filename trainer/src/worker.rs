@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use broker::Outcome;
+use ::service::{error::chain, health::Watchdog};
+use broker::{DeadLetter, Outcome, train_queue};
 use domain::{
     DatasetVersion, ModelKind,
-    event::{Event, EventData},
+    event::{Event, EventData, RunNews},
 };
 use storage::{
     StorageError,
     runs::claim::{Claim, ClaimTerms, Lease},
 };
-use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Mutex, Notify};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info, warn};
+use uuid::Uuid;
 
 use crate::{
     attempt::{self, AttemptError},
@@ -25,19 +27,44 @@ pub(crate) struct Worker {
     kind: ModelKind,
     trainer: Trainer,
     terms: ClaimTerms,
+    watchdog: Watchdog,
+    /// Work that a stop waits for.
+    tasks: TaskTracker,
     stop: CancellationToken,
     busy: Mutex<()>,
+    /// Wakes the sweep, which then learns when to look again.
+    look_again: Notify,
+}
+
+/// How a look for runs ended.
+enum Look {
+    /// There is nothing left to do.
+    Done,
+    /// A run failed; it may be tried again after this long.
+    Later(Duration),
+    /// The next run cannot be done now, and this is why.
+    Wait(String),
 }
 
 impl Worker {
     /// A worker that puts its work back when `stop` fires.
-    pub(crate) fn new(kind: ModelKind, trainer: Trainer, terms: ClaimTerms, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        kind: ModelKind,
+        trainer: Trainer,
+        terms: ClaimTerms,
+        watchdog: Watchdog,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             kind,
             trainer,
             terms,
+            watchdog,
+            tasks,
             stop,
             busy: Mutex::new(()),
+            look_again: Notify::new(),
         }
     }
 
@@ -45,32 +72,44 @@ impl Worker {
     pub(crate) async fn handle(&self, body: &[u8]) -> Outcome {
         let event = match Event::from_json(body) {
             Ok(event) => event,
-            Err(error) => return dead_letter(&error),
+            Err(error) => return dead_letter(chain(&error)),
         };
         let EventData::DatasetReady(ready) = event.data else {
-            return Outcome::DeadLetter {
-                reason: format!("a trainer has no use for the event {}", event.data.name()),
-            };
+            return dead_letter(format!("a trainer has no use for the event {}", event.data.name()));
         };
         match self.exists(ready.dataset_version).await {
-            Ok(true) => self.train_all().await,
-            Ok(false) => Outcome::DeadLetter {
-                reason: format!("there is no dataset version {}", ready.dataset_version),
+            Ok(true) => self.answer().await,
+            Ok(false) => dead_letter(format!("there is no dataset version {}", ready.dataset_version)),
+            Err(error) => Outcome::Wait {
+                reason: chain(&error),
             },
-            Err(error) => wait(&error),
         }
     }
 
-    /// Looks for missing runs at start and every `interval`.
+    /// A run that failed needs no message any more: its row says when it may be tried again.
+    async fn answer(&self) -> Outcome {
+        match self.train_all().await {
+            Look::Done => Outcome::Done,
+            Look::Later(_) => {
+                self.look_again.notify_one();
+                Outcome::Done
+            }
+            Look::Wait(reason) => Outcome::Wait { reason },
+        }
+    }
+
+    /// Looks for missing runs at start, every `interval`, and when a failed run may be tried again.
     pub(crate) async fn sweep(&self, interval: Duration) {
         loop {
-            if let Outcome::Retry { reason, .. } | Outcome::DeadLetter { reason } = self.train_all().await {
-                warn!(reason, "a run found by looking did not succeed");
-            }
+            let pause = match self.train_all().await {
+                Look::Later(wait) => wait.min(interval),
+                Look::Done | Look::Wait(_) => interval,
+            };
             debug!("looked for missing runs");
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = tokio::time::sleep(interval) => {}
+                () = self.look_again.notified() => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
@@ -80,84 +119,122 @@ impl Worker {
         Ok(newest >= Some(version))
     }
 
-    async fn train_all(&self) -> Outcome {
+    async fn train_all(&self) -> Look {
         let _alone = self.busy.lock().await;
         while !self.stop.is_cancelled() {
-            let (database, now) = (&self.trainer.backend.database, self.trainer.clock.now());
-            match database.claim_run(self.kind, &self.terms, now).await {
-                Ok(Claim::Claimed(lease)) => match self.run(&lease).await {
-                    Outcome::Done => {}
-                    other => return other,
-                },
-                Ok(Claim::NothingToDo) => return Outcome::Done,
-                Ok(Claim::Busy) => {
-                    return Outcome::Wait {
-                        reason: "another trainer holds the run's lease".to_owned(),
-                    };
+            match self.claim().await {
+                Ok(Claim::Claimed(lease)) => self.run(&lease).await,
+                Ok(Claim::GivenUp { lease, error }) => {
+                    self.trainer.backend.relay_now();
+                    self.give_up(&lease, error);
                 }
-                Err(error) => return wait(&error),
+                Ok(Claim::NothingToDo) => return Look::Done,
+                Ok(Claim::Later(wait)) => return Look::Later(wait),
+                Ok(Claim::Busy) => return Look::Wait("another trainer holds the run's lease".to_owned()),
+                Err(error) => return Look::Wait(chain(&error)),
             }
         }
-        stopping()
+        // The delivery goes back to the queue as its connection closes.
+        Look::Wait("this trainer is stopping".to_owned())
     }
 
-    async fn run(&self, lease: &Lease) -> Outcome {
+    async fn claim(&self) -> Result<Claim, StorageError> {
+        self.watchdog.working_on("claiming a run");
+        let (database, now) = (&self.trainer.backend.database, self.trainer.clock.now());
+        let claim = database.claim_run(self.kind, &self.terms, now).await;
+        self.watchdog.idle();
+        claim
+    }
+
+    async fn run(&self, lease: &Lease) {
         info!(run.id = %lease.run_id, kind = %lease.kind, dataset.version = lease.dataset_version.get(), attempt = lease.attempt, "training");
         self.trainer.backend.relay_now();
         let ended = attempt::run(&self.trainer, lease, &self.stop, |_| ()).await;
         self.trainer.backend.relay_now();
+        let (id, attempt) = (lease.run_id, lease.attempt);
         match ended {
-            Ok(_) => Outcome::Done,
-            Err(error) => answer(lease, &error),
-        }
-    }
-}
-
-/// What becomes of the message that led to a failed attempt. What the run's row says of it is written by then.
-fn answer(lease: &Lease, error: &AttemptError) -> Outcome {
-    let (id, attempt) = (lease.run_id, lease.attempt);
-    match error {
-        AttemptError::LeaseLost => {
-            warn!(run.id = %id, attempt, "the lease is lost; another trainer has the run");
-            Outcome::Done
-        }
-        AttemptError::Stopped => {
-            info!(run.id = %id, attempt, "the run is put back");
-            stopping()
-        }
-        AttemptError::NoModel(reason) => {
-            error!(run.id = %id, reason, "the run failed");
-            Outcome::Done
-        }
-        AttemptError::GivenUp(reason) => {
-            error!(run.id = %id, reason, "the run failed");
-            dead_letter(reason)
-        }
-        AttemptError::TryAgain(reason) => {
-            warn!(run.id = %id, attempt, reason, "the attempt failed");
-            Outcome::Retry {
-                reason: reason.clone(),
-                attempt: lease.failures + 1,
+            Ok(_) => {}
+            Err(AttemptError::LeaseLost) => {
+                warn!(run.id = %id, attempt, "the lease is lost; another trainer has the run");
+            }
+            Err(AttemptError::Stopped) => info!(run.id = %id, attempt, "the run is put back"),
+            Err(AttemptError::NoModel(reason)) => error!(run.id = %id, reason, "the run failed"),
+            Err(AttemptError::GivenUp(reason)) => self.give_up(lease, reason),
+            Err(AttemptError::TryAgain(reason)) => {
+                warn!(run.id = %id, attempt, reason, "the attempt failed");
             }
         }
     }
-}
 
-fn dead_letter(reason: &impl ToString) -> Outcome {
-    Outcome::DeadLetter {
-        reason: reason.to_string(),
+    /// Tells the operators of a run that has failed for good; the message that woke this worker may be about another.
+    fn give_up(&self, lease: &Lease, reason: String) {
+        error!(run.id = %lease.run_id, reason, "the run failed");
+        let (letter, publisher) = (self.letter(lease, reason), self.trainer.backend.publisher());
+        let stop = self.stop.clone();
+        self.tasks
+            .spawn(async move { publisher.dead_letter(letter, &stop).await });
+    }
+
+    fn letter(&self, lease: &Lease, reason: String) -> DeadLetter {
+        let failed = EventData::RunFailed(RunNews {
+            run_id: lease.run_id,
+            kind: lease.kind,
+            dataset_version: lease.dataset_version,
+            attempt: lease.attempt,
+            model_version: None,
+            error: Some(reason.clone()),
+        });
+        DeadLetter {
+            queue: train_queue(lease.kind.name()),
+            routing_key: failed.name().to_owned(),
+            reason,
+            about: vec![
+                ("run-id", lease.run_id.to_string()),
+                ("kind", lease.kind.name().to_owned()),
+                ("dataset-version", lease.dataset_version.to_string()),
+                ("attempts", lease.attempt.to_string()),
+            ],
+            body: Event {
+                id: Uuid::now_v7(),
+                time: self.trainer.clock.now(),
+                data: failed,
+            }
+            .to_json()
+            .to_string()
+            .into_bytes(),
+        }
     }
 }
 
-fn wait(error: &StorageError) -> Outcome {
-    Outcome::Wait {
-        reason: error.to_string(),
+/// Runs that fell silent, of kinds that this trainer does not train, would stay under way for ever if nobody trains
+/// them. Their own trainers get twice the length of a lease to take them first.
+pub(crate) async fn release_abandoned(
+    trainer: Trainer,
+    trained: Vec<ModelKind>,
+    interval: Duration,
+    stop: CancellationToken,
+) {
+    let (database, grace) = (&trainer.backend.database, trainer.lease * 2);
+    loop {
+        match database
+            .release_abandoned_runs(&trained, grace, trainer.clock.now())
+            .await
+        {
+            Ok(released) => {
+                for run in &released {
+                    warn!(run.id = %run.run_id, kind = run.kind, failed = run.failed, reason = run.reason, "released an abandoned run");
+                    trainer.backend.relay_now();
+                }
+            }
+            Err(error) => debug!(error = chain(&error), "abandoned runs cannot be looked for"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(interval) => {}
+        }
     }
 }
 
-/// The delivery goes back to the queue as its connection closes.
-fn stopping() -> Outcome {
-    Outcome::Wait {
-        reason: "this trainer is stopping".to_owned(),
-    }
+fn dead_letter(reason: String) -> Outcome {
+    Outcome::DeadLetter { reason }
 }

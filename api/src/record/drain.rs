@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use ::service::error::chain;
 use anyhow::Context as _;
 use domain::traffic::TrafficRecord;
 use storage::{
@@ -49,7 +50,7 @@ async fn make_days(recorder: &Recorder, database: &Database) {
     match database.make_traffic_days(recorder.today(), DAYS_AHEAD).await {
         Ok(0) => {}
         Ok(made) => info!(made, "made partitions for the traffic of days to come"),
-        Err(error) => debug!(%error, "no partitions were made; the default one takes what comes"),
+        Err(error) => debug!(error = chain(&error), "no partitions were made; the default one takes what comes"),
     }
 }
 

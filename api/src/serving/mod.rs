@@ -7,7 +7,7 @@ mod loading;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use ::service::{clock::Clock, health::Component};
+use ::service::{clock::Clock, error::chain, health::Component};
 use arc_swap::ArcSwapOption;
 use backend::Backend;
 use chrono::{DateTime, Utc};
@@ -131,7 +131,7 @@ impl Serving {
         let champion = match backend.database.champion_ref().await {
             Ok(champion) => champion,
             Err(error) => {
-                warn!(%error, "the champion cannot be looked up");
+                warn!(error = chain(&error), "the champion cannot be looked up");
                 return;
             }
         };

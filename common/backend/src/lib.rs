@@ -11,6 +11,7 @@ use broker::{BrokerSettings, LinkState, Publisher, Topology};
 use domain::ModelKind;
 use service::{
     config::Config,
+    error::chain,
     health::{Component, Health, Need},
     lifecycle::Lifecycle,
 };
@@ -24,6 +25,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct Servers {
     postgres: Component,
     broker: Component,
+    relay: Component,
 }
 
 impl Servers {
@@ -43,6 +45,7 @@ impl Servers {
         Self {
             postgres: health.component("postgres", postgres),
             broker: health.component("broker", Need::Useful),
+            relay: health.component("relay", Need::Useful),
         }
     }
 }
@@ -65,7 +68,7 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// When the schema is behind, or a setting cannot be used.
+    /// When the schema is behind, or a setting cannot be used, such as a wrong password.
     pub async fn connect(config: &Config, service: &'static str) -> anyhow::Result<Self> {
         let backend = Self::connect_lazily(config, service).await?;
         backend.wait_for_postgres().await?;
@@ -90,7 +93,7 @@ impl Backend {
         let broker = BrokerSettings {
             url: config.rabbitmq.url.clone(),
             service: service.to_owned(),
-            topology: Topology::new(&known, &config.training.kinds),
+            topology: Topology::new(&known),
         };
         let publisher = Publisher::new(broker.clone());
         Ok(Self {
@@ -106,7 +109,7 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// When the schema is behind.
+    /// When the schema is behind, or Postgres refuses user, password or database.
     pub async fn wait_for_postgres(&self) -> anyhow::Result<()> {
         let mut told = false;
         loop {
@@ -117,11 +120,12 @@ impl Backend {
                 }
                 Err(error @ StorageError::Unavailable { .. }) => {
                     if !told {
-                        warn!(error = %anyhow::Error::new(error), "waiting for Postgres");
+                        warn!(error = chain(&error), "waiting for Postgres");
                         told = true;
                     }
                     tokio::time::sleep(RETRY).await;
                 }
+                // Among them a refusal: nobody but an operator can mend the address, the user or the password.
                 Err(error) => return Err(error).context("cannot work on this database"),
             }
         }
@@ -144,7 +148,33 @@ impl Backend {
         lifecycle.spawn("broker", report::broker(link, servers.broker, stop()));
         lifecycle.spawn(
             "relay",
-            relay::run(self.clone(), config.relay.poll_interval, stop()),
+            relay::run(self.clone(), servers.relay, config.relay.poll_interval, stop()),
+        );
+    }
+
+    /// Also binds the queues of these kinds on every connection, as the service does that trains them: nobody else
+    /// binds or unbinds them. To be called before anything is connected to the broker.
+    #[must_use]
+    pub fn binding_kinds(mut self, kinds: &[String]) -> Self {
+        self.broker.topology.bind(kinds);
+        self.publisher = Publisher::new(self.broker.clone());
+        self
+    }
+
+    /// Tells readiness how the object store is.
+    pub fn report_store(&self, lifecycle: &Lifecycle, component: Component) {
+        let (database, store) = (self.database.clone(), self.store.clone());
+        lifecycle.spawn(
+            "store",
+            report::store(database, store, component, lifecycle.soft_stop()),
+        );
+    }
+
+    /// Tells readiness how a consumer's connection `link` is; work that it misses is found by looking.
+    pub fn report_consumer(lifecycle: &Lifecycle, component: Component, link: watch::Receiver<LinkState>) {
+        lifecycle.spawn(
+            "consumer state",
+            report::consumer(link, component, lifecycle.soft_stop()),
         );
     }
 

@@ -3,47 +3,122 @@
 use std::time::Duration;
 
 use broker::LinkState;
-use service::health::Component;
-use storage::Database;
+use service::{error::chain, health::Component};
+use storage::{Database, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-const PING_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const ASK_STORE_EVERY: Duration = Duration::from_secs(10);
 
 /// Follows a connection to the broker until told to stop.
 pub(crate) async fn broker(
-    mut state: watch::Receiver<LinkState>,
+    state: watch::Receiver<LinkState>,
     component: Component,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let down = |reason: String| component.down(reason);
+    follow(state, &component, down, &stop).await;
+    Ok(())
+}
+
+/// Follows a consumer of work that is also found without it, only later, until told to stop.
+pub(crate) async fn consumer(
+    state: watch::Receiver<LinkState>,
+    component: Component,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let degraded = |reason: String| component.degraded(format!("work is found by looking only: {reason}"));
+    follow(state, &component, degraded, &stop).await;
+    Ok(())
+}
+
+/// Looks now and then as well: watchers are not woken when only the reason changes.
+async fn follow(
+    mut state: watch::Receiver<LinkState>,
+    component: &Component,
+    not_up: impl Fn(String),
+    stop: &CancellationToken,
+) {
     loop {
         match &*state.borrow_and_update() {
             LinkState::Up => component.up(),
-            LinkState::Connecting => component.down("connecting"),
+            LinkState::Connecting => not_up("connecting".to_owned()),
             LinkState::Blocked(reason) => component.degraded(format!("blocked: {reason}")),
-            LinkState::Down(reason) => component.down(reason.clone()),
+            LinkState::Down(reason) => not_up(reason.clone()),
         }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            changed = state.changed() => changed?,
+        let changed = tokio::select! {
+            () = stop.cancelled() => return,
+            changed = state.changed() => changed,
+            () = tokio::time::sleep(LOOK_EVERY) => Ok(()),
+        };
+        if changed.is_err() {
+            // Its owner has ended, which it does only when told to stop, maybe a moment before this one is.
+            return stop.cancelled().await;
         }
     }
 }
 
-/// Asks Postgres for a sign of life until told to stop.
+/// Asks Postgres for a sign of life, and whether it takes changes, until told to stop.
 pub(crate) async fn postgres(
     database: Database,
     component: Component,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
-        match database.ping().await {
-            Ok(()) => component.up(),
-            Err(error) => component.down(error.to_string()),
+        match database.is_read_only().await {
+            Ok(false) => component.up(),
+            Ok(true) => component.degraded("it is read-only: whatever changes something waits"),
+            Err(error) => component.down(chain(&error)),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(PING_EVERY) => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+    }
+}
+
+/// Asks the object store for a sign of life until told to stop. One with nothing in it is away, once there are data.
+pub(crate) async fn store(
+    database: Database,
+    store: Store,
+    component: Component,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        match store.is_empty().await {
+            Ok(true) if database.newest_dataset().await.is_ok_and(|newest| newest.is_some()) => {
+                component.down("it is empty: is its disk mounted?");
+            }
+            Ok(_) => component.up(),
+            Err(error) => component.down(chain(&error)),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(ASK_STORE_EVERY) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service::{
+        clock::Clock,
+        health::{Health, Need},
+    };
+
+    use super::*;
+
+    /// W12: a consumer that ended a moment before made SIGTERM end in a failure ("channel closed").
+    #[tokio::test]
+    async fn a_connection_whose_owner_ended_before_the_stop_is_no_failure() -> anyhow::Result<()> {
+        let component = Health::new(Clock::system()).component("broker", Need::Useful);
+        let (sender, state) = watch::channel(LinkState::Up);
+        let stop = CancellationToken::new();
+        let following = tokio::spawn(broker(state, component, stop.clone()));
+        drop(sender);
+        tokio::task::yield_now().await;
+        stop.cancel();
+        following.await?
     }
 }

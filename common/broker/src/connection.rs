@@ -1,10 +1,18 @@
 //! One connection with one channel: opened with the whole topology declared, watched while it lives.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt};
 use lapin::{Channel, Connection, ConnectionProperties, Event, uri::AMQPUri};
 use secrecy::{ExposeSecret, SecretString};
+use service::error::chain;
 use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
@@ -15,8 +23,8 @@ use url::Url;
 
 use crate::{
     error::BrokerError,
-    link_state::{LinkState, Reporter, chain},
-    topology::{self, Topology},
+    link_state::{LinkState, Reporter},
+    topology::{self, QueueFault, Topology},
 };
 
 /// Where the broker is, who is calling, and what must exist there.
@@ -46,22 +54,49 @@ pub(crate) struct Link {
     connection: Connection,
     channel: Channel,
     state: watch::Receiver<LinkState>,
+    /// Queues that could not be declared.
+    faults: Vec<QueueFault>,
+    reporter: Reporter,
+    is_usable: Arc<AtomicBool>,
     _monitor: AbortOnDropHandle<()>,
 }
 
 impl Link {
-    /// Connects and declares the topology; reports [`LinkState::Up`] when both are done.
+    /// Connects and declares the topology. It is not reported as [`LinkState::Up`] before [`Link::report_usable`].
     pub(crate) async fn open(settings: &BrokerSettings, reporter: &Reporter) -> Result<Self, BrokerError> {
         let connection = connect(settings, reporter.name()).await?;
         let channel = connection.create_channel().await.map_err(BrokerError::Connect)?;
-        declare(&channel, &settings.topology).await?;
-        let (state, _monitor) = monitor(&connection, reporter);
+        let faults = declare(&connection, &settings.topology).await?;
+        let is_usable = Arc::<AtomicBool>::default();
+        let (state, _monitor) = monitor(&connection, reporter, &is_usable);
         Ok(Self {
             connection,
             channel,
             state,
+            faults,
+            reporter: reporter.clone(),
+            is_usable,
             _monitor,
         })
+    }
+
+    /// Reports the connection's state from now on: what it was opened for works.
+    pub(crate) fn report_usable(&self) {
+        self.is_usable.store(true, Ordering::SeqCst);
+        let state = self.state.borrow().clone();
+        self.reporter.report(state);
+    }
+
+    /// # Errors
+    /// When this queue could not be declared.
+    pub(crate) fn check_queue(&self, queue: &str) -> Result<(), BrokerError> {
+        match self.faults.iter().find(|fault| fault.queue == queue) {
+            None => Ok(()),
+            Some(fault) => Err(BrokerError::Queue {
+                queue: fault.queue.clone(),
+                reason: fault.reason.clone(),
+            }),
+        }
     }
 
     pub(crate) fn channel(&self) -> &Channel {
@@ -115,7 +150,7 @@ impl Link {
 
     /// Declares the topology again, after somebody deleted a part of it.
     pub(crate) async fn redeclare(&self, topology: &Topology) -> Result<(), BrokerError> {
-        declare(&self.channel, topology).await
+        declare(&self.connection, topology).await.map(drop)
     }
 
     /// Says goodbye after everything already sent; what the broker still had in flight it takes back.
@@ -125,8 +160,8 @@ impl Link {
     }
 }
 
-async fn declare(channel: &Channel, topology: &Topology) -> Result<(), BrokerError> {
-    let declared = timeout(DECLARE_TIMEOUT, topology::declare(channel, topology)).await;
+async fn declare(connection: &Connection, topology: &Topology) -> Result<Vec<QueueFault>, BrokerError> {
+    let declared = timeout(DECLARE_TIMEOUT, topology::declare(connection, topology)).await;
     declared.unwrap_or(Err(BrokerError::Timeout {
         doing: "declare the queues",
         after: DECLARE_TIMEOUT,
@@ -175,6 +210,7 @@ fn parse(url: &SecretString) -> Result<AMQPUri, BrokerError> {
 fn monitor(
     connection: &Connection,
     reporter: &Reporter,
+    is_usable: &Arc<AtomicBool>,
 ) -> (watch::Receiver<LinkState>, AbortOnDropHandle<()>) {
     let events = connection.events_listener();
     let first = match connection.status() {
@@ -182,13 +218,17 @@ fn monitor(
         status if status.blocked() => LinkState::Blocked("out of resources".to_owned()),
         _ => LinkState::Up,
     };
-    reporter.report(first.clone());
     let (sender, state) = watch::channel(first);
-    let task = tokio::spawn(follow(events, sender, reporter.clone()));
+    let task = tokio::spawn(follow(events, sender, reporter.clone(), Arc::clone(is_usable)));
     (state, AbortOnDropHandle::new(task))
 }
 
-async fn follow(events: impl Stream<Item = Event>, link: watch::Sender<LinkState>, reporter: Reporter) {
+async fn follow(
+    events: impl Stream<Item = Event>,
+    link: watch::Sender<LinkState>,
+    reporter: Reporter,
+    is_usable: Arc<AtomicBool>,
+) {
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         let state = match event {
@@ -197,8 +237,10 @@ async fn follow(events: impl Stream<Item = Event>, link: watch::Sender<LinkState
             Event::Error(error) => LinkState::Down(chain(&error)),
             _ => continue,
         };
-        reporter.report(state.clone());
-        link.send_replace(state);
+        link.send_replace(state.clone());
+        if state != LinkState::Up || is_usable.load(Ordering::SeqCst) {
+            reporter.report(state);
+        }
     }
 }
 

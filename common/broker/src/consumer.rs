@@ -3,16 +3,17 @@
 use std::convert::Infallible;
 
 use lapin::{Consumer as Subscription, options::BasicCancelOptions};
+use service::error::chain;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::{
     backoff::Backoff,
     connection::{BrokerSettings, Link},
     error::{BrokerError, name},
-    link_state::{LinkState, Reporter, chain},
-    message::{Delivery, Outgoing, Published},
+    link_state::{LinkState, Reporter},
+    message::{DeadLetter, Delivery, Outgoing},
     outcome::Outcome,
     publisher::Publisher,
     session::{self, Halt, Session},
@@ -25,19 +26,17 @@ const PREFETCH: u16 = 1;
 /// Consumes `train.<kind>` on a connection of its own.
 pub struct Consumer {
     settings: BrokerSettings,
-    kind: String,
     queue: String,
     publisher: Publisher,
     reporter: Reporter,
 }
 
 impl Consumer {
-    /// A consumer of one kind's queue; retries and dead letters go out through `publisher`.
+    /// A consumer of one kind's queue; dead letters go out through `publisher`.
     pub fn new(settings: BrokerSettings, kind: &str, publisher: Publisher) -> Self {
         let reporter = Reporter::new(&format!("{} consume {kind}", settings.service));
         Self {
             settings,
-            kind: kind.to_owned(),
             queue: train_queue(kind),
             publisher,
             reporter,
@@ -86,7 +85,9 @@ where
     F: Future<Output = Outcome> + Send,
 {
     async fn work(&self, link: &Link, backoff: &mut Backoff) -> Result<Infallible, Halt> {
+        link.check_queue(&self.consumer.queue)?;
         let mut subscription = session::subscribe(link, name(&self.consumer.queue)?, PREFETCH).await?;
+        link.report_usable();
         backoff.reset();
         loop {
             let received = session::next(&mut subscription, self.stop).await?;
@@ -125,8 +126,7 @@ where
             self.count(&outcome);
             let reason = match outcome {
                 Outcome::Done => return Ok(Verdict::Acknowledge),
-                Outcome::Retry { reason, attempt } => return Ok(self.retry(delivery, &reason, attempt)?),
-                Outcome::DeadLetter { reason } => return Ok(self.dead_letter(delivery, &reason)?),
+                Outcome::DeadLetter { reason } => return Ok(self.dead_letter(delivery, reason)?),
                 Outcome::Wait { reason } => reason,
             };
             if waiting_for.as_ref() != Some(&reason) {
@@ -156,20 +156,16 @@ where
         work.await
     }
 
-    fn retry(&self, delivery: &Delivery, reason: &str, attempt: u32) -> Result<Verdict, BrokerError> {
-        let queue = self
-            .work
-            .consumer
-            .settings
-            .topology
-            .retry_queue(&self.work.consumer.kind, attempt);
-        info!(queue, attempt, reason, "putting the message aside to retry");
-        Outgoing::retry(delivery, &queue, reason, attempt).map(Verdict::Forward)
-    }
-
-    fn dead_letter(&self, delivery: &Delivery, reason: &str) -> Result<Verdict, BrokerError> {
+    fn dead_letter(&self, delivery: &Delivery, reason: String) -> Result<Verdict, BrokerError> {
         warn!(queue = self.queue(), reason, "dead-lettering the message");
-        Outgoing::dead_letter(delivery, reason).map(Verdict::Forward)
+        let letter = DeadLetter {
+            queue: self.queue().to_owned(),
+            routing_key: delivery.routing_key.clone(),
+            reason,
+            about: Vec::new(),
+            body: delivery.body.clone(),
+        };
+        Outgoing::dead_letter(letter).map(Verdict::Forward)
     }
 
     /// Publishes until the broker has it. Stopping or losing the connection gives up: unacknowledged, the delivery
@@ -178,7 +174,7 @@ where
         let batch = [outgoing];
         let mut backoff = Backoff::new();
         let mut logged = false;
-        while let Err(error) = self.try_forward(&batch).await {
+        while let Err(error) = self.work.consumer.publisher.put_aside(&batch).await {
             if !logged {
                 warn!(
                     queue = self.queue(),
@@ -190,22 +186,6 @@ where
             self.pause(&mut backoff).await?;
         }
         Ok(())
-    }
-
-    async fn try_forward(&self, batch: &[Outgoing; 1]) -> Result<(), BrokerError> {
-        let publisher = &self.work.consumer.publisher;
-        let why = match publisher.send(batch).await?.first() {
-            Some(Published::Confirmed) => return Ok(()),
-            Some(Published::Returned) => "no queue takes it",
-            Some(Published::Refused) | None => "it is refused",
-        };
-        // Somebody may have deleted the queue.
-        publisher.redeclare().await?;
-        let [message] = batch;
-        Err(BrokerError::NotTaken {
-            queue: message.routing_key.to_string(),
-            why,
-        })
     }
 
     async fn pause(&self, backoff: &mut Backoff) -> Result<(), Halt> {
@@ -222,7 +202,6 @@ where
     fn count(&self, outcome: &Outcome) {
         let outcome = match outcome {
             Outcome::Done => "done",
-            Outcome::Retry { .. } => "retry",
             Outcome::DeadLetter { .. } => "dead_letter",
             Outcome::Wait { .. } => "wait",
         };

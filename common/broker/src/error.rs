@@ -37,10 +37,21 @@ pub enum BrokerError {
         /// How long this process waited.
         after: Duration,
     },
+    /// This queue could not be declared or bound, though others could.
+    #[error("cannot use the queue {queue}: {reason}")]
+    Queue {
+        /// The queue.
+        queue: String,
+        /// What the broker said.
+        reason: String,
+    },
+    /// The broker does not let this process consume.
+    #[error("cannot subscribe to the queue")]
+    Subscribe(#[source] lapin::Error),
     /// The broker ended the subscription: the queue was deleted, or an acknowledgement took too long (4.3+).
     #[error("the broker cancelled the subscription")]
     Cancelled,
-    /// A retry or a dead letter was refused or reached no queue.
+    /// A dead letter was refused or reached no queue.
     #[error("the broker did not take a message for {queue:?}: {why}")]
     NotTaken {
         /// The queue or exchange it was meant for.

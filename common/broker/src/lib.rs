@@ -5,12 +5,12 @@
 //!   must be routed and reached no queue says so. Nothing hangs: a broker that blocks publishers or does not
 //!   answer is an error, and the caller (the outbox relay) tries again.
 //! - **Consuming** ([`Consumer`]): a delivery is acknowledged only after its handler answered and after what
-//!   follows from the answer (a retry, a dead letter) was confirmed. The answer's type forces the handler to
+//!   follows from the answer (a dead letter) was confirmed. The answer's type forces the handler to
 //!   choose: [`Outcome`].
 //! - **Waking up** ([`WakeUps`]): a queue of one process, made anew on every connection; the listener hears
 //!   [`WakeUp::Connected`] once it is bound, and reconciles with Postgres only then.
 //! - **Reconnecting** is done here, for ever, with backoff; lapin's own recovery stays off. Each of the three
-//!   reports its connection's [`LinkState`] for readiness.
+//!   reports its connection's [`LinkState`] for readiness; a consumer or a wake-up queue is up once it is subscribed.
 //!
 //! What it does not promise: that a message arrives once, in order, or at all. Messages are wake-ups; the truth
 //! is in Postgres. Every process declares the whole [`Topology`] on every connection.
@@ -31,11 +31,11 @@ pub use connection::BrokerSettings;
 pub use consumer::Consumer;
 pub use error::BrokerError;
 pub use link_state::LinkState;
-pub use message::{Delivery, Message, Published};
+pub use message::{DeadLetter, Delivery, Message, Published};
 pub use outcome::Outcome;
 pub use publisher::Publisher;
 pub use topology::{
-    DATASET_READY, DEAD_EXCHANGE, DEAD_QUEUE, EVENTS_EXCHANGE, KindQueue, RETRY_DELAYS, Switch, Topology,
-    retry_queue, train_queue,
+    Binding, DATASET_READY, DEAD_EXCHANGE, DEAD_QUEUE, EVENTS_EXCHANGE, KindQueue, Topology, train_queue,
+    unbind_kind,
 };
 pub use wakeup::{WakeUp, WakeUps};

@@ -11,12 +11,13 @@ use crate::{
     topology::{DEAD_EXCHANGE, EVENTS_EXCHANGE},
 };
 
-/// Why a message was put aside or comes again; text.
+/// Why a message is a dead letter; text.
 const REASON: &str = "x-lapidary-reason";
-/// How often it had been tried; a number.
-const ATTEMPT: &str = "x-lapidary-attempt";
-/// The routing key it was first published with: one that comes back from a retry queue has its queue's name.
+/// The routing key it was first published with: one that comes back from a retry queue of an older version has its
+/// queue's name.
 const ROUTING_KEY: &str = "x-lapidary-routing-key";
+/// The queue that a dead letter came from, or whose work it is about.
+const QUEUE: &str = "x-lapidary-queue";
 /// A header must fit a frame (128 KiB), and an error's text may be long.
 const LONGEST_REASON: usize = 4096;
 const PERSISTENT: u8 = 2;
@@ -34,6 +35,21 @@ pub struct Message {
     /// Whether it must reach a queue. One that must and does not is [`Published::Returned`]; a hint that reaches
     /// nobody is [`Published::Confirmed`].
     pub must_route: bool,
+}
+
+/// A message for the operators: work that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The queue that asks for such work.
+    pub queue: String,
+    /// The type of the event in the body.
+    pub routing_key: String,
+    /// Why it was given up, with the whole chain of causes.
+    pub reason: String,
+    /// What it is about: names (of headers, after `x-lapidary-`) and values.
+    pub about: Vec<(&'static str, String)>,
+    /// An event as JSON.
+    pub body: Vec<u8>,
 }
 
 /// What the broker said about one message.
@@ -98,43 +114,25 @@ impl Outgoing {
         })
     }
 
-    /// A delivery for its retry queue: through the default exchange, so that it wakes its own kind only.
-    pub(crate) fn retry(
-        delivery: &Delivery,
-        retry_queue: &str,
-        reason: &str,
-        attempt: u32,
-    ) -> Result<Self, BrokerError> {
-        let mut outgoing = Self::put_aside(delivery, "", retry_queue, reason)?;
-        outgoing
-            .headers
-            .insert(name(ATTEMPT)?, AMQPValue::LongLongInt(attempt.into()));
-        Ok(outgoing)
-    }
-
-    /// A delivery that an operator has to look at.
-    pub(crate) fn dead_letter(delivery: &Delivery, reason: &str) -> Result<Self, BrokerError> {
-        Self::put_aside(delivery, DEAD_EXCHANGE, &delivery.routing_key, reason)
-    }
-
-    fn put_aside(
-        delivery: &Delivery,
-        exchange: &str,
-        routing_key: &str,
-        reason: &str,
-    ) -> Result<Self, BrokerError> {
+    /// Something that an operator has to look at.
+    pub(crate) fn dead_letter(letter: DeadLetter) -> Result<Self, BrokerError> {
         let mut headers = FieldTable::default();
-        headers.insert(name(REASON)?, AMQPValue::LongString(shortened(reason).into()));
-        headers.insert(
-            name(ROUTING_KEY)?,
-            AMQPValue::LongString(delivery.routing_key.as_str().into()),
-        );
+        let mut add = |header: &str, value: &str| {
+            headers.insert(name(header)?, AMQPValue::LongString(value.into()));
+            Ok::<_, BrokerError>(())
+        };
+        add(REASON, shortened(&letter.reason))?;
+        add(ROUTING_KEY, &letter.routing_key)?;
+        add(QUEUE, &letter.queue)?;
+        for (subject, value) in &letter.about {
+            add(&format!("x-lapidary-{subject}"), value)?;
+        }
         Ok(Self {
-            exchange: name(exchange)?,
-            routing_key: name(routing_key)?,
+            exchange: name(DEAD_EXCHANGE)?,
+            routing_key: name(&letter.routing_key)?,
             message_id: name(&Uuid::now_v7().to_string())?,
             mandatory: true,
-            body: delivery.body.clone(),
+            body: letter.body,
             headers,
         })
     }

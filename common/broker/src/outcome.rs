@@ -1,17 +1,11 @@
 //! What a handler may answer.
 
-/// What becomes of a delivery. There is no "error": a handler has to say which kind of failure it met.
+/// What becomes of a delivery. There is no "error": a handler has to say which kind of failure it met. Nor is there a
+/// "retry": work that may succeed later is in Postgres with the time of its next try, and its message has done its part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The result is committed, or there was nothing to do: acknowledge.
+    /// The result is committed, or there was nothing to do, or Postgres knows when to try again: acknowledge.
     Done,
-    /// It failed and may work later: put it aside and bring it back after the delay of this attempt.
-    Retry {
-        /// What failed; it travels in the message's headers.
-        reason: String,
-        /// How often it has been tried, from 1; Postgres counts. Past the last delay step, that one is taken.
-        attempt: u32,
-    },
     /// It will never work: hand it to the operators, with the reason.
     DeadLetter {
         /// What is wrong with it.

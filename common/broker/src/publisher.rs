@@ -9,16 +9,21 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::ShortString,
 };
+use service::error::chain;
 use tokio::{
     sync::{Mutex, watch},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
 
 use crate::{
+    backoff::Backoff,
     connection::{BrokerSettings, Link},
     error::BrokerError,
-    link_state::{LinkState, Reporter, chain},
-    message::{Message, Outgoing, Published},
+    link_state::{LinkState, Reporter},
+    message::{DeadLetter, Message, Outgoing, Published},
+    session::pause,
 };
 
 /// How long the broker may take to confirm a batch.
@@ -84,6 +89,42 @@ impl Publisher {
         self.send(&outgoing).await
     }
 
+    /// Publishes a dead letter, again and again until the broker has it; gives up, with a word in the log, when `stop`
+    /// fires before.
+    pub async fn dead_letter(&self, letter: DeadLetter, stop: &CancellationToken) {
+        let (queue, reason) = (letter.queue.clone(), letter.reason.clone());
+        let batch = match Outgoing::dead_letter(letter) {
+            Ok(outgoing) => [outgoing],
+            Err(error) => return error!(queue, reason, error = chain(&error), "this can be no dead letter"),
+        };
+        let (mut backoff, mut logged) = (Backoff::new(), false);
+        while let Err(error) = self.put_aside(&batch).await {
+            let cause = chain(&error);
+            if !std::mem::replace(&mut logged, true) {
+                warn!(queue, reason, cause, "a dead letter cannot be published, trying again");
+            }
+            if pause(backoff.next_delay(), stop).await.is_err() {
+                return error!(queue, reason, cause, "a dead letter was not published before the stop");
+            }
+        }
+    }
+
+    /// Publishes one message, which counts only when a queue has it.
+    pub(crate) async fn put_aside(&self, batch: &[Outgoing; 1]) -> Result<(), BrokerError> {
+        let why = match self.send(batch).await?.first() {
+            Some(Published::Confirmed) => return Ok(()),
+            Some(Published::Returned) => "no queue takes it",
+            Some(Published::Refused) | None => "it is refused",
+        };
+        // Somebody may have deleted the queue.
+        self.redeclare().await?;
+        let [message] = batch;
+        Err(BrokerError::NotTaken {
+            queue: message.exchange.to_string(),
+            why,
+        })
+    }
+
     pub(crate) async fn send(&self, batch: &[Outgoing]) -> Result<Vec<Published>, BrokerError> {
         let mut slot = self.inner.link.lock().await;
         // The slot stays closed if this future is dropped half-way: nobody would wait for the rest of the confirms.
@@ -135,6 +176,7 @@ impl Inner {
             .confirm_select(ConfirmSelectOptions::default())
             .await;
         confirms.map_err(BrokerError::Lost)?;
+        link.report_usable();
         Ok(link)
     }
 

@@ -8,13 +8,14 @@ use lapin::{
     options::{BasicConsumeOptions, BasicQosOptions},
     types::{FieldTable, ShortString},
 };
+use service::error::chain;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::Backoff,
     connection::{BrokerSettings, Link},
     error::BrokerError,
-    link_state::{LinkState, Reporter, chain},
+    link_state::{LinkState, Reporter},
 };
 
 /// Why work on a connection ended.
@@ -33,7 +34,7 @@ impl From<BrokerError> for Halt {
 
 /// What is done on one connection, until it ends or is stopped.
 pub(crate) trait Session {
-    /// Works on an open connection; resets the backoff once it is subscribed.
+    /// Works on an open connection; reports it as usable and resets the backoff once it is subscribed.
     fn work(
         &self,
         link: &Link,
@@ -102,7 +103,7 @@ pub(crate) async fn subscribe(
         BasicConsumeOptions::default(),
         FieldTable::default(),
     );
-    subscribed.await.map_err(BrokerError::Lost)
+    subscribed.await.map_err(BrokerError::Subscribe)
 }
 
 /// The next message; an error when the broker cancelled the subscription or the connection ended.

@@ -2,24 +2,31 @@
 //! harmless. Correct on RabbitMQ 3.10 and on 4.x.
 //!
 //! ```text
-//! lapidary.events (topic) ─ dataset.ready ─> train.<kind> ──refused too often──> lapidary.dead ─ # ─> dead-letters
-//!                                              ^     │ retry
-//!                                              └─ train.<kind>.retry.<ms>, one per delay step
+//! lapidary.events (topic) ─ dataset.ready ─> train.<kind>
+//! lapidary.dead (topic) ─ # ─> dead-letters
 //! ```
 //!
-//! One retry queue per delay step, because a message's own time to live is looked at only at the queue's head: a
-//! 0.5 s retry behind an 8 s one would come out at 8 s. They dead-letter through the default exchange straight
-//! back to their own `train.<kind>`: through the topic exchange they would wake every kind.
-
-use std::time::Duration;
+//! A process binds the queues of the kinds that it trains and leaves all other bindings as they are: another process
+//! may train those. Only a command ([`unbind_kind`]) ever unbinds.
+//!
+//! Retries are in Postgres, where the time of the next try holds for whoever would claim the run. The queues
+//! `train.<kind>.retry.<ms>` of older versions are not declared any more; where they exist they drain into
+//! `train.<kind>` by themselves.
 
 use lapin::{
-    Channel, ExchangeKind,
+    Channel, Connection, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
 
-use crate::error::{BrokerError, name};
+use service::error::chain;
+use tracing::debug;
+
+use crate::{
+    connection::{BrokerSettings, Link},
+    error::{BrokerError, name},
+    link_state::Reporter,
+};
 
 /// The topic exchange that all events go through.
 pub const EVENTS_EXCHANGE: &str = "lapidary.events";
@@ -29,13 +36,6 @@ pub const DEAD_EXCHANGE: &str = "lapidary.dead";
 pub const DEAD_QUEUE: &str = "dead-letters";
 /// The routing key that wakes the training queues.
 pub const DATASET_READY: &str = "dataset.ready";
-/// How long a delivery stays aside after its first, second, … attempt; the last step serves all later ones.
-pub const RETRY_DELAYS: [Duration; 4] = [
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_secs(120),
-];
 
 /// Queues are bounded: past this, the broker refuses and the outbox keeps the event.
 const MAX_LENGTH: i64 = 100_000;
@@ -43,13 +43,13 @@ const MAX_LENGTH: i64 = 100_000;
 /// versions, and `-1` loses messages on 3.10: so a number that is never reached.
 const DELIVERY_LIMIT: i64 = 1_000_000;
 
-/// Whether a model kind is trained.
+/// What a process does about the binding of a kind's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Switch {
-    /// Its queue is bound to [`DATASET_READY`].
-    On,
-    /// Its queue exists, is explicitly unbound, and keeps what is in it.
-    Off,
+pub enum Binding {
+    /// It binds the queue to [`DATASET_READY`], because it trains the kind.
+    Bound,
+    /// It leaves the binding as it is.
+    AsItIs,
 }
 
 /// The queue of one model kind.
@@ -57,8 +57,8 @@ pub enum Switch {
 pub struct KindQueue {
     /// The kind's name, such as `linear`.
     pub kind: String,
-    /// Whether new dataset versions wake it.
-    pub switch: Switch,
+    /// Whether this process sees to it that new dataset versions get there.
+    pub binding: Binding,
 }
 
 /// Everything that must exist at the broker.
@@ -66,38 +66,28 @@ pub struct KindQueue {
 pub struct Topology {
     /// Every model kind this build knows.
     pub kinds: Vec<KindQueue>,
-    /// The delay steps of retries, shortest first; at least one.
-    pub retry_delays: Vec<Duration>,
 }
 
 impl Topology {
-    /// All known kinds, those in `on` switched on, with [`RETRY_DELAYS`].
-    pub fn new(known: &[&str], on: &[String]) -> Self {
-        let switch = |kind: &str| {
-            if on.iter().any(|name| name == kind) {
-                Switch::On
-            } else {
-                Switch::Off
-            }
-        };
+    /// The queues of all known kinds, with their bindings left as they are.
+    pub fn new(known: &[&str]) -> Self {
         let kinds = known
             .iter()
             .map(|kind| KindQueue {
                 kind: (*kind).to_owned(),
-                switch: switch(kind),
+                binding: Binding::AsItIs,
             })
             .collect();
-        Self {
-            kinds,
-            retry_delays: RETRY_DELAYS.to_vec(),
-        }
+        Self { kinds }
     }
 
-    /// The retry queue for a delivery that has been tried `attempt` times.
-    pub(crate) fn retry_queue(&self, kind: &str, attempt: u32) -> String {
-        let step = attempt.max(1) as usize - 1;
-        let delay = self.retry_delays.get(step).or(self.retry_delays.last());
-        retry_queue(kind, delay.copied().unwrap_or(RETRY_DELAYS[0]))
+    /// Binds the queues of these kinds as well.
+    pub fn bind(&mut self, trained: &[String]) {
+        for queue in &mut self.kinds {
+            if trained.contains(&queue.kind) {
+                queue.binding = Binding::Bound;
+            }
+        }
     }
 }
 
@@ -106,41 +96,64 @@ pub fn train_queue(kind: &str) -> String {
     format!("train.{kind}")
 }
 
-/// The name of a kind's retry queue for one delay.
-pub fn retry_queue(kind: &str, delay: Duration) -> String {
-    format!("train.{kind}.retry.{}", delay.as_millis())
+/// A kind's queue that could not be declared or bound, and why.
+#[derive(Debug)]
+pub(crate) struct QueueFault {
+    pub(crate) queue: String,
+    pub(crate) reason: String,
 }
 
-/// Declares all of it on a channel.
+/// Declares all of it, on channels of its own, because the broker closes a channel on which it refuses something. A
+/// kind's queue that is refused does not keep the others from being declared.
 ///
 /// # Errors
-/// When the broker refuses, for example because a queue exists with other arguments.
-pub(crate) async fn declare(channel: &Channel, topology: &Topology) -> Result<(), BrokerError> {
-    declare_exchange(channel, EVENTS_EXCHANGE).await?;
-    declare_exchange(channel, DEAD_EXCHANGE).await?;
-    declare_queue(channel, DEAD_QUEUE, bounded_quorum()?).await?;
-    bind(channel, DEAD_QUEUE, DEAD_EXCHANGE, "#").await?;
+/// When the broker refuses the exchanges or the dead letters, or the connection ends.
+pub(crate) async fn declare(
+    connection: &Connection,
+    topology: &Topology,
+) -> Result<Vec<QueueFault>, BrokerError> {
+    let mut channel = open_channel(connection).await?;
+    declare_exchange(&channel, EVENTS_EXCHANGE).await?;
+    declare_exchange(&channel, DEAD_EXCHANGE).await?;
+    declare_queue(&channel, DEAD_QUEUE, bounded_quorum()?).await?;
+    bind(&channel, DEAD_QUEUE, DEAD_EXCHANGE, "#").await?;
+    let mut faults = Vec::new();
     for queue in &topology.kinds {
-        declare_kind(channel, queue, &topology.retry_delays).await?;
+        if let Err(error) = declare_kind(&channel, queue).await {
+            let (queue, reason) = (train_queue(&queue.kind), chain(&error));
+            debug!(queue, reason, "a queue cannot be declared; the others are used");
+            faults.push(QueueFault { queue, reason });
+            channel = open_channel(connection).await?;
+        }
     }
-    Ok(())
+    // An error means that it is closed already.
+    let _ = channel.close(200, "declared".into()).await;
+    Ok(faults)
 }
 
-async fn declare_kind(
-    channel: &Channel,
-    queue: &KindQueue,
-    retry_delays: &[Duration],
-) -> Result<(), BrokerError> {
+async fn open_channel(connection: &Connection) -> Result<Channel, BrokerError> {
+    connection.create_channel().await.map_err(BrokerError::Connect)
+}
+
+async fn declare_kind(channel: &Channel, queue: &KindQueue) -> Result<(), BrokerError> {
     let train = train_queue(&queue.kind);
     declare_queue(channel, &train, train_arguments()?).await?;
-    for delay in retry_delays {
-        let arguments = retry_arguments(&train, *delay)?;
-        declare_queue(channel, &retry_queue(&queue.kind, *delay), arguments).await?;
+    match queue.binding {
+        Binding::Bound => bind(channel, &train, EVENTS_EXCHANGE, DATASET_READY).await,
+        Binding::AsItIs => Ok(()),
     }
-    match queue.switch {
-        Switch::On => bind(channel, &train, EVENTS_EXCHANGE, DATASET_READY).await,
-        Switch::Off => unbind(channel, &train).await,
-    }
+}
+
+/// Unbinds the queue of a kind that nobody trains any more: new dataset versions leave it alone, and what is in it
+/// stays. A trainer that trains the kind binds it again.
+///
+/// # Errors
+/// When there is no connection, or the broker refuses.
+pub async fn unbind_kind(settings: &BrokerSettings, kind: &str) -> Result<(), BrokerError> {
+    let link = Link::open(settings, &Reporter::new(&format!("{} unbind", settings.service))).await?;
+    let unbound = unbind(link.channel(), &train_queue(kind)).await;
+    link.close().await;
+    unbound
 }
 
 /// What all durable queues share. `reject-publish` makes the broker refuse what does not fit, where the default
@@ -154,19 +167,11 @@ fn bounded_quorum() -> Result<FieldTable, BrokerError> {
     Ok(arguments)
 }
 
+/// A queue's arguments can never change: a later version that wants others needs other queues. The broker's own dead
+/// letters are not needed (the delivery limit is never reached), and stay for the sake of queues that exist.
 fn train_arguments() -> Result<FieldTable, BrokerError> {
     let mut arguments = bounded_quorum()?;
     arguments.insert(name("x-dead-letter-exchange")?, text(DEAD_EXCHANGE));
-    arguments.insert(name("x-dead-letter-strategy")?, text("at-least-once"));
-    Ok(arguments)
-}
-
-fn retry_arguments(train_queue: &str, delay: Duration) -> Result<FieldTable, BrokerError> {
-    let milliseconds = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
-    let mut arguments = bounded_quorum()?;
-    arguments.insert(name("x-message-ttl")?, AMQPValue::LongLongInt(milliseconds));
-    arguments.insert(name("x-dead-letter-exchange")?, text(""));
-    arguments.insert(name("x-dead-letter-routing-key")?, text(train_queue));
     arguments.insert(name("x-dead-letter-strategy")?, text("at-least-once"));
     Ok(arguments)
 }
@@ -224,17 +229,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_that_are_not_named_are_off() {
-        let topology = Topology::new(&["linear", "xgboost"], &["linear".to_owned()]);
-        let switches: Vec<_> = topology.kinds.iter().map(|queue| queue.switch).collect();
-        assert_eq!(switches, [Switch::On, Switch::Off]);
-    }
-
-    #[test]
-    fn each_attempt_has_its_step_and_the_last_step_serves_all_later_attempts() {
-        let topology = Topology::new(&["linear"], &[]);
-        let queues = [0, 1, 2, 4, 5, u32::MAX].map(|attempt| topology.retry_queue("linear", attempt));
-        let milliseconds = [1_000, 1_000, 5_000, 120_000, 120_000, 120_000];
-        assert_eq!(queues, milliseconds.map(|ms| format!("train.linear.retry.{ms}")));
+    fn kinds_that_are_not_named_are_left_as_they_are() {
+        let mut topology = Topology::new(&["linear", "xgboost"]);
+        topology.bind(&["linear".to_owned()]);
+        let bindings: Vec<_> = topology.kinds.iter().map(|queue| queue.binding).collect();
+        assert_eq!(bindings, [Binding::Bound, Binding::AsItIs]);
     }
 }

@@ -95,6 +95,7 @@ where
             bind(link.channel(), &queue, EVENTS_EXCHANGE, key).await?;
         }
         let mut subscription = session::subscribe(link, name(&queue)?, PREFETCH).await?;
+        link.report_usable();
         backoff.reset();
         (self.listener)(WakeUp::Connected).await;
         loop {

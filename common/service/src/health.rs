@@ -3,6 +3,7 @@
 //! Whoever owns a connection or a task holds a [`Component`] and tells how it is; `/readyz` shows all of them.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -26,7 +27,7 @@ pub enum Need {
 #[derive(Clone, Debug)]
 pub struct Health {
     clock: Clock,
-    parts: Arc<Mutex<BTreeMap<&'static str, Part>>>,
+    parts: Arc<Mutex<BTreeMap<Cow<'static, str>, Part>>>,
 }
 
 #[derive(Debug)]
@@ -47,7 +48,7 @@ struct Work {
 /// One part, told about by its owner; cheap to clone. It is down ("starting") until told otherwise.
 #[derive(Clone, Debug)]
 pub struct Component {
-    name: &'static str,
+    name: Cow<'static, str>,
     health: Health,
 }
 
@@ -57,7 +58,7 @@ pub struct Snapshot {
     /// The worst that matters.
     pub status: Status,
     /// By name.
-    pub components: BTreeMap<&'static str, Condition>,
+    pub components: BTreeMap<Cow<'static, str>, Condition>,
 }
 
 /// Whether a service works.
@@ -105,7 +106,8 @@ impl Health {
     }
 
     /// Adds a part, down until its owner says otherwise.
-    pub fn component(&self, name: &'static str, need: Need) -> Component {
+    pub fn component(&self, name: impl Into<Cow<'static, str>>, need: Need) -> Component {
+        let name = name.into();
         let condition = Condition {
             state: State::Down,
             detail: Some("starting".to_owned()),
@@ -116,7 +118,7 @@ impl Health {
             condition,
             work: None,
         };
-        self.lock().insert(name, part);
+        self.lock().insert(name.clone(), part);
         Component {
             name,
             health: self.clone(),
@@ -130,7 +132,7 @@ impl Health {
         let conditions = || {
             parts
                 .iter()
-                .map(|(name, part)| (*name, part.need, part.current(now)))
+                .map(|(name, part)| (name.clone(), part.need, part.current(now)))
         };
         Snapshot {
             status: status(conditions().map(|(_, need, condition)| (need, condition.state))),
@@ -141,7 +143,7 @@ impl Health {
     }
 
     /// A panic while it was locked leaves it whole: parts are replaced, not changed in steps.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Part>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Cow<'static, str>, Part>> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -211,16 +213,16 @@ impl Component {
     }
 
     fn set_work(&self, work: Option<Work>) {
-        if let Some(part) = self.health.lock().get_mut(self.name) {
+        if let Some(part) = self.health.lock().get_mut(&self.name) {
             part.work = work;
         }
     }
 
     fn set(&self, state: State, detail: Option<String>) {
         let up = f64::from(u8::from(state == State::Up));
-        metrics::gauge!("lapidary_component_up", "component" => self.name).set(up);
+        metrics::gauge!("lapidary_component_up", "component" => self.name.clone()).set(up);
         let now = self.health.clock.now();
-        if let Some(part) = self.health.lock().get_mut(self.name) {
+        if let Some(part) = self.health.lock().get_mut(&self.name) {
             let since = if part.condition.state == state {
                 part.condition.since
             } else {

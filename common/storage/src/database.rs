@@ -67,6 +67,18 @@ impl Database {
         Ok(self.connection.ping().await?)
     }
 
+    /// Whether Postgres answers, but takes no changes: a standby, or an operator's setting.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] when it does not answer.
+    pub async fn is_read_only(&self) -> Result<bool, StorageError> {
+        let ask = sql("SELECT current_setting('transaction_read_only')::boolean AS read_only", []);
+        let row = self.connection.query_one_raw(ask).await?;
+        let read_only = row.map(|row| row.try_get("", "read_only")).transpose()?;
+        Ok(read_only.unwrap_or_default())
+    }
+
     /// Checks that the schema is this program's.
     ///
     /// # Errors

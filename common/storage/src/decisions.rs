@@ -246,8 +246,8 @@ impl OpenChange {
             self.give_up().await?;
             return Ok(false);
         }
-        append(&self.transaction, happened, at).await?;
-        self.transaction.commit().await?;
+        let event = append(&self.transaction, happened, at).await?;
+        self.database.commit_or_look(self.transaction, event).await?;
         Ok(true)
     }
 }

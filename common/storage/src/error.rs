@@ -15,6 +15,13 @@ pub enum StorageError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Postgres answers, and lets this program in no longer or not at all.
+    #[error("Postgres refuses the connection: check user, password and database in postgres.url")]
+    Refused {
+        /// What Postgres says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The database's schema is older than this program.
     #[error("the database is behind by {}: run `migrations up` with this version", pending.join(", "))]
     Behind {
@@ -61,10 +68,10 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// Whether waiting may mend it.
+    /// Whether waiting may mend it: what was to be done is no worse for it.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Refused { .. })
     }
 
     pub(crate) fn bad_row(table: &'static str, reason: impl ToString) -> Self {
@@ -77,6 +84,11 @@ impl StorageError {
 
 impl From<DbErr> for StorageError {
     fn from(error: DbErr) -> Self {
+        if is_refusal(&error) {
+            return Self::Refused {
+                source: Box::new(error),
+            };
+        }
         if can_wait(&error) {
             return Self::Unavailable {
                 what: "Postgres",
@@ -102,6 +114,25 @@ pub(crate) fn unavailable(error: impl std::error::Error + Send + Sync + 'static)
         what: "the object store",
         source: Box::new(error),
     }
+}
+
+/// Whether Postgres refused to let this program in: SQLSTATE class 28 (user, password, `pg_hba.conf`) and 3D000 (there
+/// is no such database).
+fn is_refusal(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return false;
+    };
+    match &**cause {
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| sqlstate_is_refusal(&code)),
+        _ => false,
+    }
+}
+
+fn sqlstate_is_refusal(code: &str) -> bool {
+    code.starts_with("28") || code == "3D000"
 }
 
 fn can_wait(error: &DbErr) -> bool {

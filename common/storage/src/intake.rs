@@ -3,6 +3,8 @@
 //! Dataset versions are given out under one lock, held by the changing transaction until its
 //! commit: nobody sees version N + 1 before version N, and version N never changes.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 use domain::{
     DatasetVersion, Sha256,
@@ -16,6 +18,7 @@ use sea_orm::{
     TransactionTrait as _,
     sea_query::{Expr, ExprTrait as _, OnConflict},
 };
+use tracing::warn;
 use uuid::Uuid;
 
 pub use crate::file_row::Kept;
@@ -29,6 +32,10 @@ use crate::{
 
 /// Advisory lock under which dataset versions are given out.
 const DATASET_LOCK: i64 = 0x6c61_7069_0002;
+
+/// After a lost answer, how long is looked for what was committed, and how often.
+const LOOK_FOR: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The newest dataset version, as the holder of the lock sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +60,7 @@ pub enum Acceptance {
 pub struct OpenChange {
     pub(crate) transaction: DatabaseTransaction,
     newest: Option<Newest>,
+    pub(crate) database: Database,
 }
 
 /// What the next dataset version changes.
@@ -89,7 +97,11 @@ impl Database {
             .one(&transaction)
             .await?;
         let newest = newest.map(newest_of).transpose()?;
-        Ok(OpenChange { transaction, newest })
+        Ok(OpenChange {
+            transaction,
+            newest,
+            database: self.clone(),
+        })
     }
 
     /// Records that nothing of `file` is used; content that was accepted or held stays so.
@@ -122,8 +134,47 @@ impl Database {
         if upsert(&transaction, file, kept).await? == 0 {
             return Ok(transaction.rollback().await?);
         }
-        append(&transaction, [happened], file.finished_at).await?;
-        Ok(transaction.commit().await?)
+        let event = append(&transaction, [happened], file.finished_at).await?;
+        self.commit_or_look(transaction, event).await
+    }
+
+    /// Commits; where the answer is lost, looks whether it was done: the caller would do it once more otherwise.
+    pub(crate) async fn commit_or_look(
+        &self,
+        transaction: DatabaseTransaction,
+        event: Uuid,
+    ) -> Result<(), StorageError> {
+        let Err(lost) = transaction.commit().await.map_err(StorageError::from) else {
+            return Ok(());
+        };
+        if lost.is_unavailable() && self.happened(event).await {
+            warn!(event.id = %event, "the answer of a commit was lost; it was done");
+            return Ok(());
+        }
+        Err(lost)
+    }
+
+    /// Whether the transaction with this event was committed; false as well when Postgres stays away for long.
+    async fn happened(&self, event: Uuid) -> bool {
+        let started = Instant::now();
+        loop {
+            match self.look_for(event).await {
+                Ok(found) => return found,
+                Err(error) if error.is_unavailable() && started.elapsed() < LOOK_FOR => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Under the lock, which the transaction holds as long as it is still committing.
+    async fn look_for(&self, event: Uuid) -> Result<bool, StorageError> {
+        let change = self.begin_change().await?;
+        let statement = sql("SELECT seq FROM events WHERE id = $1", [event.into()]);
+        let found = change.transaction.query_one_raw(statement).await?.is_some();
+        change.give_up().await?;
+        Ok(found)
     }
 }
 
@@ -145,15 +196,16 @@ impl OpenChange {
     ///
     /// # Errors
     ///
-    /// When Postgres does not commit; then nothing happened, or all of it: ask for the file again.
+    /// When Postgres does not commit; then nothing happened, or, where Postgres stays away, all of it: ask for the file
+    /// again.
     pub async fn commit(self, file: &DataFile, kept: &Kept) -> Result<(), StorageError> {
         let rows = self.rows_with(file);
         self.make_version(file.sha256, Change::Added, rows, file.finished_at)
             .await?;
         upsert(&self.transaction, file, Some(kept)).await?;
         let happened = [EventData::FileAccepted(news(file)), self.dataset_ready(rows)];
-        append(&self.transaction, happened, file.finished_at).await?;
-        Ok(self.transaction.commit().await?)
+        let event = append(&self.transaction, happened, file.finished_at).await?;
+        self.database.commit_or_look(self.transaction, event).await
     }
 
     /// Lets go of the lock without having changed anything.
@@ -202,19 +254,21 @@ impl OpenChange {
     }
 }
 
-/// Appends what happened to the outbox; the last thing a transaction does before its commit.
+/// Appends what happened, at least one thing, to the outbox; the last thing a transaction does before its commit. Gives
+/// the first event's id, by which the transaction can be looked for.
 pub(crate) async fn append(
     transaction: &DatabaseTransaction,
     happened: impl IntoIterator<Item = EventData>,
     at: DateTime<Utc>,
-) -> Result<(), StorageError> {
+) -> Result<Uuid, StorageError> {
     let event = |data| Event {
         id: Uuid::now_v7(),
         time: at,
         data,
     };
     let events: Vec<_> = happened.into_iter().map(event).collect();
-    outbox::append(transaction, &events, at).await
+    outbox::append(transaction, &events, at).await?;
+    Ok(events.first().map_or(Uuid::nil(), |event| event.id))
 }
 
 /// Writes the file's row; nothing, when its content was judged before and not rejected.

@@ -259,6 +259,16 @@ impl Store {
         self.find(ObjectKind::Artifact, digest).await
     }
 
+    /// Whether nothing at all is there, as before the first file, or where the store's disk is not mounted.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] when the store does not answer.
+    pub async fn is_empty(&self) -> Result<bool, StorageError> {
+        let top = self.objects.list_with_delimiter(None).await.map_err(unavailable)?;
+        Ok(top.common_prefixes.is_empty())
+    }
+
     async fn put(&self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Sha256, StorageError> {
         let digest = Sha256::of(&bytes);
         let once = PutOptions {

@@ -82,7 +82,7 @@ fn blamed(error: &anyhow::Error) -> Blamed {
         .find_map(|cause| cause.downcast_ref::<StorageError>());
     match storage {
         Some(StorageError::Unavailable { what, .. }) if *what == "Postgres" => Blamed::Postgres,
-        Some(StorageError::Database(_)) => Blamed::Postgres,
+        Some(StorageError::Database(_) | StorageError::Refused { .. }) => Blamed::Postgres,
         Some(StorageError::Io(_)) | None => Blamed::Inbox,
         Some(_) => Blamed::Store,
     }

@@ -1,13 +1,15 @@
 //! From a model in memory to a model version: stored, judged, committed.
 
+use ::service::error::chain;
 use domain::{ModelVersion, model::ArtifactRef, verdict::Verdict};
 use storage::{
     runs::claim::Lease,
     runs::finish::{Finish, Trained},
 };
-use tracing::info;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
-use super::{Learned, Trouble};
+use super::{Learned, Patience, Trouble};
 use crate::{gate, trainer::Trainer};
 
 const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -47,14 +49,42 @@ pub(super) async fn commit(
             .await?
         {
             Finish::Committed(version) => {
-                let promoted = judgement.promoted();
-                info!(run.id = %lease.run_id, model.version = version.get(), promoted, "the run made a model");
-                metrics::counter!("lapidary_models_total", "kind" => lease.kind.name()).increment(1);
                 let verdict = judgement.into_verdict(version);
-                return Ok(Committed { version, verdict });
+                return Ok(tell(lease, version, verdict));
             }
             Finish::LeaseLost => return Err(Trouble::LeaseLost),
             Finish::ChampionMoved => {}
         }
     }
+}
+
+/// The model that this attempt committed although the answer of its COMMIT was lost. Waits for a Postgres that is away,
+/// until `stop`.
+pub(super) async fn committed_before(
+    trainer: &Trainer,
+    lease: &Lease,
+    stop: &CancellationToken,
+) -> Option<Committed> {
+    let mut patience = Patience::default();
+    loop {
+        match trainer.backend.database.model_of_attempt(lease).await {
+            Ok(found) => return found.map(|(version, verdict)| tell(lease, version, verdict)),
+            Err(error) if error.is_unavailable() => {
+                stop.run_until_cancelled(patience.wait(lease, &error)).await?;
+            }
+            Err(error) => {
+                let error = chain(&error);
+                warn!(run.id = %lease.run_id, error, "it cannot be told whether the run made a model");
+                return None;
+            }
+        }
+    }
+}
+
+/// Logs and counts a committed model.
+fn tell(lease: &Lease, version: ModelVersion, verdict: Verdict) -> Committed {
+    let promoted = verdict.promoted;
+    info!(run.id = %lease.run_id, model.version = version.get(), promoted, "the run made a model");
+    metrics::counter!("lapidary_models_total", "kind" => lease.kind.name()).increment(1);
+    Committed { version, verdict }
 }

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::service::error::chain;
 use anyhow::Context as _;
 use domain::{
     Sample,
@@ -49,7 +50,7 @@ pub(super) async fn learn(
     let made = made.map_err(|panic| Trouble::Failed(format!("the learner broke down: {panic}")))?;
     let made = made.map_err(|error| match error {
         LearnError::Cancelled => Trouble::Stopped,
-        error => Trouble::NoModel(error.to_string()),
+        error => Trouble::NoModel(chain(&error)),
     })?;
     let holdout = &made.metrics.holdout.errors;
     if !made.trials.is_empty() {
@@ -127,7 +128,7 @@ async fn note(trainer: &Trainer, lease: &Lease, progress: Progress, trials: &[Tr
         Ok(true) => Ok(()),
         Ok(false) => Err(Trouble::LeaseLost),
         Err(error) => {
-            warn!(run.id = %lease.run_id, %error, "the progress could not be written down");
+            warn!(run.id = %lease.run_id, error = chain(&error), "the progress could not be written down");
             Ok(())
         }
     }

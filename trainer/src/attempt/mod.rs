@@ -3,14 +3,15 @@
 mod commit;
 mod learning;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ::service::error::chain;
 use domain::run::Progress;
 use storage::{StorageError, runs::claim::Lease};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::trainer::Trainer;
+use crate::trainer::{Trainer, retry_after};
 pub(crate) use commit::Committed;
 pub(crate) use learning::{Learned, Repeated, learn_alone};
 
@@ -55,11 +56,11 @@ pub(crate) enum Trouble {
 impl From<StorageError> for Trouble {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::Unavailable { .. } => Self::Away(error),
+            error if error.is_unavailable() => Self::Away(error),
             StorageError::MissingObject(_)
             | StorageError::DamagedObject { .. }
-            | StorageError::BadBatch(_) => Self::Damaged(error.to_string()),
-            error => Self::Failed(error.to_string()),
+            | StorageError::BadBatch(_) => Self::Damaged(chain(&error)),
+            error => Self::Failed(chain(&error)),
         }
     }
 }
@@ -78,9 +79,16 @@ pub(crate) async fn run(
         () = until_lost(trainer, lease) => Err(Trouble::LeaseLost),
         () = stop.cancelled() => Err(Trouble::Stopped),
     };
-    match ended {
-        Ok(committed) => Ok(committed),
-        Err(trouble) => Err(write_down(trainer, lease, trouble, &log).await),
+    let error = match ended {
+        Ok(committed) => return Ok(committed),
+        Err(trouble) => write_down(trainer, lease, trouble, &log, stop).await,
+    };
+    match error {
+        // Nobody else may have the run: where the answer of a COMMIT was lost, this attempt itself has ended it.
+        AttemptError::LeaseLost => commit::committed_before(trainer, lease, stop)
+            .await
+            .ok_or(AttemptError::LeaseLost),
+        error => Err(error),
     }
 }
 
@@ -121,7 +129,7 @@ struct Patience {
 impl Patience {
     async fn wait(&mut self, lease: &Lease, error: &StorageError) {
         if !self.told {
-            warn!(run.id = %lease.run_id, reason = %error, "the run waits for a server");
+            warn!(run.id = %lease.run_id, reason = chain(error), "the run waits for a server");
             self.told = true;
         }
         tokio::time::sleep(WAIT).await;
@@ -139,37 +147,76 @@ async fn until_lost(trainer: &Trainer, lease: &Lease) {
     }
 }
 
-/// Writes into the run's row what came of the attempt.
-async fn write_down(trainer: &Trainer, lease: &Lease, trouble: Trouble, log: &[String]) -> AttemptError {
-    let (database, now) = (&trainer.backend.database, trainer.clock.now());
+/// What the run's row is to say of an attempt that made no model.
+enum End {
+    PutBack,
+    /// A failure is counted, and the run waits before it is tried again.
+    Requeue(String),
+    Fail(String),
+}
+
+/// Writes into the run's row what came of the attempt. While Postgres is away it is tried again, as long as the lease
+/// keeps others from the run.
+async fn write_down(
+    trainer: &Trainer,
+    lease: &Lease,
+    trouble: Trouble,
+    log: &[String],
+    stop: &CancellationToken,
+) -> AttemptError {
     let last = lease.failures + 1 >= trainer.max_failures;
-    let (written, error) = match trouble {
+    let (end, error) = match trouble {
         Trouble::LeaseLost => return AttemptError::LeaseLost,
-        Trouble::Stopped => (database.put_back_run(lease, log).await, AttemptError::Stopped),
-        Trouble::Away(error) => {
-            let reason = error.to_string();
-            (
-                database.put_back_run(lease, log).await,
-                AttemptError::TryAgain(reason),
-            )
-        }
-        Trouble::NoModel(reason) => {
-            let failed = database.fail_run(lease, &reason, log, now).await;
-            (failed, AttemptError::NoModel(reason))
-        }
-        Trouble::Failed(reason) if !last => {
-            let requeued = database.requeue_run(lease, &reason, log).await;
-            (requeued, AttemptError::TryAgain(reason))
-        }
+        Trouble::Stopped => (End::PutBack, AttemptError::Stopped),
+        Trouble::Away(error) => (End::PutBack, AttemptError::TryAgain(chain(&error))),
+        Trouble::NoModel(reason) => (End::Fail(reason.clone()), AttemptError::NoModel(reason)),
+        Trouble::Failed(reason) if !last => (End::Requeue(reason.clone()), AttemptError::TryAgain(reason)),
         Trouble::Damaged(reason) | Trouble::Failed(reason) => {
-            let failed = database.fail_run(lease, &reason, log, now).await;
-            (failed, AttemptError::GivenUp(reason))
+            (End::Fail(reason.clone()), AttemptError::GivenUp(reason))
         }
     };
-    match written {
-        Ok(true) => error,
-        Ok(false) => AttemptError::LeaseLost,
-        // The lease runs out, and the next trainer takes over.
-        Err(why) => AttemptError::TryAgain(format!("{error}; and it could not be written down: {why}")),
+    let (started, mut patience, mut unanswered) = (Instant::now(), Patience::default(), false);
+    loop {
+        match write_end(trainer, lease, &end, log).await {
+            Ok(true) => return error,
+            Ok(false) if unanswered && is_last_attempt(trainer, lease).await => return error,
+            Ok(false) => return AttemptError::LeaseLost,
+            Err(why) if why.is_unavailable() && !stop.is_cancelled() && started.elapsed() < trainer.lease => {
+                unanswered = true;
+                patience.wait(lease, &why).await;
+            }
+            // The lease runs out, and the next trainer takes over.
+            Err(why) => {
+                let why = chain(&why);
+                return AttemptError::TryAgain(format!("{error}; and it could not be written down: {why}"));
+            }
+        }
     }
+}
+
+async fn write_end(
+    trainer: &Trainer,
+    lease: &Lease,
+    end: &End,
+    log: &[String],
+) -> Result<bool, StorageError> {
+    let (database, now) = (&trainer.backend.database, trainer.clock.now());
+    match end {
+        End::PutBack => database.put_back_run(lease, log).await,
+        End::Requeue(reason) => {
+            let wait = retry_after(trainer.retry_after, lease.failures + 1);
+            database.requeue_run(lease, reason, log, wait).await
+        }
+        End::Fail(reason) => database.fail_run(lease, reason, log, now).await,
+    }
+}
+
+/// Whether it was this attempt, at a try whose answer was lost, that ended the run.
+async fn is_last_attempt(trainer: &Trainer, lease: &Lease) -> bool {
+    trainer
+        .backend
+        .database
+        .is_last_attempt(lease)
+        .await
+        .unwrap_or(false)
 }

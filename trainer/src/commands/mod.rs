@@ -32,8 +32,8 @@ enum Command {
     Serve,
     /// Trains one kind now; the model goes before the gate as any other.
     Run(run::Run),
-    /// Lists the kinds of models, and which of them are switched on.
-    Kinds,
+    /// Lists the kinds of models, and which of them are switched on; or unbinds the queue of one.
+    Kinds(kinds::Kinds),
     /// Trains a model version again and compares the artifact, byte for byte.
     Verify(verify::Verify),
 }
@@ -43,7 +43,7 @@ impl Arguments {
         match self.command {
             None | Some(Command::Serve) => serve::run().await.map(|()| ExitCode::SUCCESS),
             Some(Command::Run(run)) => run.run().await,
-            Some(Command::Kinds) => kinds::run().map(|()| ExitCode::SUCCESS),
+            Some(Command::Kinds(kinds)) => kinds.run().await.map(|()| ExitCode::SUCCESS),
             Some(Command::Verify(verify)) => verify.run().await,
         }
     }

@@ -6,6 +6,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use ::service::error::chain;
 use axum::{
     extract::State,
     http::HeaderMap,
@@ -158,7 +159,7 @@ impl Following {
         match self.app.backend.database.events(&filter, &page).await {
             Ok(page) => Some(page.items),
             Err(error) => {
-                tracing::debug!(%error, "events cannot be read");
+                tracing::debug!(error = chain(&error), "events cannot be read");
                 None
             }
         }

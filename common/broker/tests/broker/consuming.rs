@@ -1,63 +1,15 @@
 //! Consuming: every answer is obeyed, and nothing is lost when a connection is.
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, Result};
-use broker::{Outcome, Publisher};
+use broker::{LinkState, Outcome, Publisher};
 use lapin::types::AMQPValue;
 use reqwest::Method;
+use serde_json::json;
 
 use crate::{
     support::{Running, becomes, is_down, is_up, ready, settings, soon},
     vhost::in_vhost,
 };
-
-fn retry(attempt: u32) -> Outcome {
-    Outcome::Retry {
-        reason: "the learner failed".into(),
-        attempt,
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_retry_comes_back_after_its_delay_and_a_short_one_overtakes_a_long_one() -> Result<()> {
-    in_vhost(|vhost| async move {
-        let (short, long) = (Duration::from_millis(300), Duration::from_millis(2500));
-        let mut settings = settings(&vhost);
-        settings.topology.retry_delays = vec![short, long];
-        Publisher::new(settings.clone())
-            .publish(&[ready("long"), ready("short")])
-            .await?;
-        let mut consumer = Running::start(settings);
-
-        let mut put_aside = Vec::new();
-        for (body, attempt) in [("long", 2), ("short", 1)] {
-            let call = consumer.call().await?;
-            assert_eq!(call.body(), body);
-            put_aside.push(Instant::now());
-            call.answer(retry(attempt));
-        }
-        for (body, put_aside, delay) in [("short", put_aside[1], short), ("long", put_aside[0], long)] {
-            let call = consumer.call().await?;
-            assert_eq!(
-                (call.body().as_str(), call.delivery.routing_key.as_str()),
-                (body, "dataset.ready")
-            );
-            let waited = put_aside.elapsed();
-            assert!(waited >= delay, "{body} came back after {waited:?}");
-            call.answer(Outcome::Done);
-        }
-        let observer = vhost.observe().await?;
-        assert_eq!(
-            observer.ready("train.xgboost").await?,
-            2,
-            "another kind is not woken by a retry"
-        );
-        consumer.stop().await?;
-        observer.becomes_ready("train.linear", 0).await
-    })
-    .await
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_keeps_body_reason_and_routing_key() -> Result<()> {
@@ -195,24 +147,51 @@ async fn a_consumer_whose_queue_was_deleted_makes_it_anew_and_subscribes_again()
     .await
 }
 
+/// W4: with the right to read withdrawn, consumers were dead and shown as up.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_whose_queue_was_deleted_is_not_lost() -> Result<()> {
+async fn a_consumer_that_may_not_read_its_queue_is_down_and_says_why_and_another_one_works() -> Result<()> {
     in_vhost(|vhost| async move {
-        let mut settings = settings(&vhost);
-        settings.topology.retry_delays = vec![Duration::from_millis(50)];
-        Publisher::new(settings.clone()).publish(&[ready("work")]).await?;
-        let mut consumer = Running::start(settings);
-        let call = consumer.call().await?;
-        // The first retry makes the consumer's publisher connect and declare; the second finds the queue gone.
-        call.answer(retry(1));
-        let call = consumer.call().await?;
+        let user = vhost.user("train\\.linear").await?;
+        let mut forbidden = settings(&vhost);
+        forbidden.url = user.url.clone().into();
+        let mut consumer = Running::of("linear", forbidden.clone());
+        let why = soon(consumer.state.wait_for(is_down)).await??.clone();
+        assert!(
+            matches!(&why, LinkState::Down(why) if why.contains("ACCESS_REFUSED") && why.contains("train.linear")),
+            "{why:?}"
+        );
+        let mut other = Running::of("xgboost", forbidden);
+        becomes(&mut other.state, is_up).await?;
+        Publisher::new(settings(&vhost)).publish(&[ready("work")]).await?;
+        other.call().await?.answer(Outcome::Done);
+        assert!(is_down(&consumer.state.borrow()), "never up in between");
+        other.stop().await?;
+        consumer.stop().await?;
+        user.delete(&vhost).await
+    })
+    .await
+}
+
+/// W4: a queue of another type kept every consumer and publisher of the process from working.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_of_another_type_stops_its_own_kind_only() -> Result<()> {
+    in_vhost(|vhost| async move {
+        let classic = json!({"durable": true, "arguments": {"x-queue-type": "classic"}});
         vhost
-            .call(Method::DELETE, "queues/{vhost}/train.linear.retry.50", None)
+            .call(Method::PUT, "queues/{vhost}/train.linear", Some(classic))
             .await?;
-        call.answer(retry(2));
-        let call = consumer.call().await?;
-        assert_eq!(call.body(), "work");
-        call.answer(Outcome::Done);
+        let mut consumer = Running::of("linear", settings(&vhost));
+        let why = soon(consumer.state.wait_for(is_down)).await??.clone();
+        assert!(
+            matches!(&why, LinkState::Down(why) if why.contains("PRECONDITION_FAILED") && why.contains("train.linear")),
+            "{why:?}"
+        );
+        let mut other = Running::of("xgboost", settings(&vhost));
+        Publisher::new(settings(&vhost)).connect().await?;
+        becomes(&mut other.state, is_up).await?;
+        Publisher::new(settings(&vhost)).publish(&[ready("work")]).await?;
+        other.call().await?.answer(Outcome::Done);
+        other.stop().await?;
         consumer.stop().await
     })
     .await

@@ -1,13 +1,15 @@
 //! Publishing: confirmed, returned, refused, blocked, reconnecting.
 
 use anyhow::{Context, Result};
-use broker::{BrokerError, LinkState, Message, Published, Publisher, Topology};
+use broker::{BrokerError, DeadLetter, LinkState, Message, Published, Publisher};
+use lapin::types::AMQPValue;
 use reqwest::Method;
 use serde_json::json;
 use testkit::Proxy;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    support::{becomes, is_down, is_up, message, ready, settings, soon},
+    support::{becomes, binding, is_down, is_up, message, ready, settings, soon},
     vhost::in_vhost,
 };
 
@@ -120,16 +122,72 @@ async fn a_publisher_makes_a_new_connection_after_the_broker_closed_its_own() ->
     .await
 }
 
+/// W3: each of two trainers with different kinds unbound the queue of the other.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kind_that_is_switched_off_is_unbound_and_keeps_its_messages() -> Result<()> {
+async fn a_process_leaves_the_bindings_of_kinds_that_it_does_not_train_as_they_are() -> Result<()> {
     in_vhost(|vhost| async move {
-        Publisher::new(settings(&vhost)).publish(&[ready("both")]).await?;
-        let mut off = settings(&vhost);
-        off.topology = Topology::new(&["linear", "xgboost"], &["linear".to_owned()]);
-        Publisher::new(off).publish(&[ready("linear only")]).await?;
+        for kind in ["linear", "xgboost"] {
+            Publisher::new(binding(&vhost, &[kind])).connect().await?;
+        }
+        let relay = Publisher::new(binding(&vhost, &[]));
+        assert_eq!(relay.publish(&[ready("both")]).await?, [Published::Confirmed]);
         let observer = vhost.observe().await?;
+        observer.becomes_ready("train.linear", 1).await?;
+        observer.becomes_ready("train.xgboost", 1).await?;
+
+        broker::unbind_kind(&binding(&vhost, &[]), "xgboost").await?;
+        relay.publish(&[ready("linear only")]).await?;
         observer.becomes_ready("train.linear", 2).await?;
-        assert_eq!(observer.ready("train.xgboost").await?, 1);
+        assert_eq!(observer.ready("train.xgboost").await?, 1, "what is in it stays");
+        Ok(())
+    })
+    .await
+}
+
+/// W3: one bound queue is enough, and none at all is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_for_trainers_waits_until_one_has_bound_its_queue() -> Result<()> {
+    in_vhost(|vhost| async move {
+        let relay = Publisher::new(binding(&vhost, &[]));
+        assert_eq!(relay.publish(&[ready("nobody")]).await?, [Published::Returned]);
+        Publisher::new(binding(&vhost, &["linear"])).connect().await?;
+        assert_eq!(relay.publish(&[ready("linear")]).await?, [Published::Confirmed]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_of_work_says_what_it_is_about() -> Result<()> {
+    in_vhost(|vhost| async move {
+        let letter = DeadLetter {
+            queue: "train.linear".into(),
+            routing_key: "run.failed".into(),
+            reason: "Postgres: permission denied".into(),
+            about: vec![("run-id", "7".into())],
+            body: b"{}".to_vec(),
+        };
+        let publisher = Publisher::new(settings(&vhost));
+        soon(publisher.dead_letter(letter, &CancellationToken::new())).await?;
+        let got = vhost
+            .observe()
+            .await?
+            .channel
+            .basic_get("dead-letters".into(), Default::default())
+            .await?;
+        let got = got.context("no message")?;
+        let header = |name: &str| {
+            let headers = got.properties.headers().as_ref()?;
+            headers.inner().get(name).cloned()
+        };
+        for (name, value) in [
+            ("x-lapidary-queue", "train.linear"),
+            ("x-lapidary-reason", "Postgres: permission denied"),
+            ("x-lapidary-run-id", "7"),
+        ] {
+            assert_eq!(header(name), Some(AMQPValue::LongString(value.into())), "{name}");
+        }
+        assert_eq!(got.routing_key.as_str(), "run.failed");
         Ok(())
     })
     .await

@@ -55,13 +55,19 @@ pub fn is_down(state: &LinkState) -> bool {
     matches!(state, LinkState::Down(_))
 }
 
-/// Settings with `linear` and `xgboost` known and on.
+/// Settings with `linear` and `xgboost` known and bound.
 pub fn settings(vhost: &Vhost) -> BrokerSettings {
-    let on = ["linear".to_owned(), "xgboost".to_owned()];
+    binding(vhost, &["linear", "xgboost"])
+}
+
+/// Settings with `linear` and `xgboost` known, of a process that binds these.
+pub fn binding(vhost: &Vhost, kinds: &[&str]) -> BrokerSettings {
+    let mut topology = Topology::new(&["linear", "xgboost"]);
+    topology.bind(&kinds.iter().map(|kind| (*kind).to_owned()).collect::<Vec<_>>());
     BrokerSettings {
         url: vhost.url().into(),
         service: "test".to_owned(),
-        topology: Topology::new(&["linear", "xgboost"], &on),
+        topology,
     }
 }
 
@@ -96,7 +102,7 @@ impl Called {
     }
 }
 
-/// A consumer of `train.linear` whose handler asks the test.
+/// A consumer, of `train.linear` unless another is asked for, whose handler asks the test.
 pub struct Running {
     calls: mpsc::UnboundedReceiver<Called>,
     pub state: watch::Receiver<LinkState>,
@@ -106,9 +112,14 @@ pub struct Running {
 
 impl Running {
     pub fn start(settings: BrokerSettings) -> Self {
+        Self::of("linear", settings)
+    }
+
+    /// The same for the queue of any kind.
+    pub fn of(kind: &str, settings: BrokerSettings) -> Self {
         let (sender, calls) = mpsc::unbounded_channel();
         let publisher = Publisher::new(settings.clone());
-        let consumer = Consumer::new(settings, "linear", publisher);
+        let consumer = Consumer::new(settings, kind, publisher);
         let (state, stop) = (consumer.state(), CancellationToken::new());
         let handler = move |delivery| {
             let (answer, answered) = oneshot::channel();

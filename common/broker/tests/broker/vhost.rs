@@ -2,10 +2,12 @@
 
 use std::{future::Future, panic::resume_unwind};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use lapin::{Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
 
 use crate::support::until;
 
@@ -54,6 +56,23 @@ impl Vhost {
         Ok(found.and_then(|one| one["name"].as_str()).map(str::to_owned))
     }
 
+    /// A user who may do everything but read from queues whose names match `unreadable`.
+    pub async fn user(&self, unreadable: &str) -> Result<User> {
+        let name = format!("test-{}", Uuid::now_v7());
+        let user = json!({"password": name, "tags": ""});
+        self.call(Method::PUT, &format!("users/{name}"), Some(user)).await?;
+        let rights = json!({"configure": ".*", "write": ".*", "read": format!("^(?!{unreadable}$)")});
+        self.call(Method::PUT, &format!("permissions/{{vhost}}/{name}"), Some(rights))
+            .await?;
+        let mut url = Url::parse(&self.url())?;
+        let named = url.set_username(&name).and_then(|()| url.set_password(Some(&name)));
+        named.ok().context("the URL takes no user")?;
+        Ok(User {
+            name,
+            url: url.to_string(),
+        })
+    }
+
     /// A channel to look at queues with.
     pub async fn observe(&self) -> Result<Observer> {
         let connection = Connection::connect(&self.url(), ConnectionProperties::default()).await?;
@@ -62,6 +81,20 @@ impl Vhost {
             channel,
             _connection: connection,
         })
+    }
+}
+
+/// A user that one test made, and deletes.
+pub struct User {
+    name: String,
+    pub url: String,
+}
+
+impl User {
+    /// Deletes the user.
+    pub async fn delete(self, vhost: &Vhost) -> Result<()> {
+        let path = format!("users/{}", self.name);
+        vhost.call(Method::DELETE, &path, None).await.map(drop)
     }
 }
 

@@ -114,6 +114,9 @@ pub struct Trainer {
     pub lease: Duration,
     /// Failures of one run with which it is given up.
     pub max_failures: u32,
+    /// How long a run waits after its first failure (`retry_after_ms`).
+    #[serde(rename = "retry_after_ms", deserialize_with = "milliseconds")]
+    pub retry_after: Duration,
     /// Threads of a search; 0 for one per processor.
     pub threads: usize,
     /// How often missing runs are looked for (`sweep_interval_ms`).

@@ -13,6 +13,8 @@ pub struct Model {
     pub body: Json,
     pub created_at: ChronoDateTimeUtc,
     pub published_at: Option<ChronoDateTimeUtc>,
+    pub refusals: i32,
+    pub not_before: Option<ChronoDateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

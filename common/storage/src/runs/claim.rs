@@ -3,7 +3,8 @@
 //! A claim takes the newest dataset version of its kind; older runs that were not started become
 //! superseded, started ones never do. A claim holds as long as its lease, which the trainer renews
 //! ([`Database::renew_lease`]); a run whose lease is over is taken over by the next claim, with the
-//! next attempt. All times here are the database's.
+//! next attempt. A run whose attempt failed is claimed by nobody before its `not_before`. All times here are the
+//! database's.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::{Database, StorageError, clock::from_now, database::sql};
 
 /// How often a run's trainer may fall silent before the run counts as failed: what kills a trainer every time
 /// must not do so for ever.
-const MAX_CRASHES: u32 = 10;
+pub(super) const MAX_CRASHES: u32 = 10;
 
 /// Who claims, and on what terms.
 #[derive(Debug, Clone)]
@@ -76,6 +77,15 @@ pub enum Claim {
     Claimed(Lease),
     /// The run is another trainer's, whose lease is not over yet.
     Busy,
+    /// An attempt at the run failed; it may be claimed again after this long.
+    Later(Duration),
+    /// A run has failed for good just now, because its trainers kept falling silent; there may be another to do.
+    GivenUp {
+        /// The last attempt at it.
+        lease: Lease,
+        /// Why it failed.
+        error: String,
+    },
     /// Every run is done.
     NothingToDo,
 }
@@ -91,6 +101,7 @@ struct Candidate {
     crashes: i32,
     settings: JsonValue,
     lease_is_over: bool,
+    is_delayed: bool,
 }
 
 impl Database {
@@ -124,6 +135,12 @@ impl Database {
                 Some(run) => resume(&transaction, kind, run, terms, at).await?,
                 None => Claim::NothingToDo,
             },
+            claim => claim,
+        };
+        let claim = match claim {
+            Claim::NothingToDo => next_retry(&transaction, kind)
+                .await?
+                .map_or(Claim::NothingToDo, Claim::Later),
             claim => claim,
         };
         transaction.commit().await?;
@@ -180,7 +197,8 @@ async fn supersede_older(
 }
 
 const CANDIDATE: &str = "SELECT id, dataset_version, seed, status, attempts, failures, crashes, settings, \
-    coalesce(lease_until < clock_timestamp(), false) AS lease_is_over FROM training_runs";
+    coalesce(lease_until < clock_timestamp(), false) AS lease_is_over, \
+    coalesce(not_before > clock_timestamp(), false) AS is_delayed FROM training_runs";
 
 async fn newest_run(
     transaction: &DatabaseTransaction,
@@ -206,7 +224,7 @@ async fn abandoned_run(
 ) -> Result<Option<Candidate>, StorageError> {
     let text = format!(
         "{CANDIDATE} WHERE kind = $1 AND (status = 'running' AND lease_until < clock_timestamp() \
-         OR status = 'queued' AND NOT automatic) \
+         OR status = 'queued' AND NOT automatic AND coalesce(not_before <= clock_timestamp(), true)) \
          ORDER BY dataset_version DESC LIMIT 1 FOR UPDATE"
     );
     let row = transaction
@@ -215,6 +233,21 @@ async fn abandoned_run(
     Ok(row
         .map(|row| Candidate::from_query_result(&row, ""))
         .transpose()?)
+}
+
+/// How long until a run of this kind that failed may be tried again, if one waits for that.
+async fn next_retry(
+    transaction: &DatabaseTransaction,
+    kind: ModelKind,
+) -> Result<Option<Duration>, StorageError> {
+    let statement = sql(
+        "SELECT extract(epoch FROM min(not_before) - clock_timestamp())::float8 AS seconds \
+         FROM training_runs WHERE kind = $1 AND status = 'queued'",
+        [kind.name().into()],
+    );
+    let row = transaction.query_one_raw(statement).await?;
+    let seconds: Option<f64> = row.map(|row| row.try_get("", "seconds")).transpose()?.flatten();
+    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }
 
 async fn resume(
@@ -226,6 +259,7 @@ async fn resume(
 ) -> Result<Claim, StorageError> {
     match run.status.as_str() {
         "running" if !run.lease_is_over => return Ok(Claim::Busy),
+        "queued" if run.is_delayed => return Ok(Claim::NothingToDo),
         "running" | "queued" => {}
         _ => return Ok(Claim::NothingToDo),
     }
@@ -238,7 +272,7 @@ async fn resume(
         };
         let error = format!("its trainer fell silent {crashes} times; look for what kills it (memory?)");
         record_failure(transaction, &last, &error, &[], at).await?;
-        return Ok(Claim::NothingToDo);
+        return Ok(Claim::GivenUp { lease: last, error });
     }
     start_again(transaction, &lease, crashes, terms).await?;
     announce_start(transaction, &lease, at).await?;
@@ -271,7 +305,7 @@ async fn start_again(
 ) -> Result<(), StorageError> {
     let text = format!(
         "UPDATE training_runs SET status = 'running', attempts = $2, worker = $3, crashes = $4, \
-         progress = NULL, lease_until = {} WHERE id = $1",
+         progress = NULL, not_before = NULL, lease_until = {} WHERE id = $1",
         from_now(terms.lease)
     );
     let values = [

@@ -1,6 +1,8 @@
 //! Ending training runs: result, promotion and events commit together, and only while the attempt
 //! is still ours (fencing) and the champion is still the one the gate judged against.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use domain::{
     ModelVersion,
@@ -19,6 +21,7 @@ use uuid::Uuid;
 use super::{claim::Lease, progress::insert_trials};
 use crate::{
     Database, StorageError,
+    clock::from_now,
     database::sql,
     entity::model,
     outbox,
@@ -136,7 +139,8 @@ impl Database {
         Ok(self.connection.execute_raw(statement).await?.rows_affected() == 1)
     }
 
-    /// Gives a run back to be tried again, a failure being counted; false when it is ours no more.
+    /// Gives a run back to be tried again, by anybody but not before `retry_after` has passed; a failure is counted.
+    /// False when it is ours no more.
     ///
     /// # Errors
     ///
@@ -146,14 +150,58 @@ impl Database {
         lease: &Lease,
         error: &str,
         log: &[String],
+        retry_after: Duration,
     ) -> Result<bool, StorageError> {
         let [id, attempt] = key(lease);
-        let statement = sql(
+        let update = format!(
             "UPDATE training_runs SET status = 'queued', lease_until = NULL, failures = failures + 1, error = $3, \
-             log = log || $4 WHERE id = $1 AND attempts = $2 AND status = 'running'",
-            [id, attempt, text(error).into(), lines(log).into()],
+             log = log || $4, not_before = {} WHERE id = $1 AND attempts = $2 AND status = 'running'",
+            from_now(retry_after)
         );
+        let statement = sql(&update, [id, attempt, text(error).into(), lines(log).into()]);
         Ok(self.connection.execute_raw(statement).await?.rows_affected() == 1)
+    }
+
+    /// The model that this very attempt committed, with its verdict: where the answer of a COMMIT was lost, this tells
+    /// whether it was done. None when the attempt made no model, or the run went on to another attempt.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not answer.
+    pub async fn model_of_attempt(&self, lease: &Lease) -> Result<Option<(ModelVersion, Verdict)>, StorageError> {
+        let transaction = self.connection.begin().await?;
+        // A transaction that is still committing holds the row.
+        let [id, attempt] = key(lease);
+        let locked = sql(
+            "SELECT status FROM training_runs WHERE id = $1 AND attempts = $2 FOR SHARE",
+            [id.clone(), attempt],
+        );
+        if transaction.query_one_raw(locked).await?.is_none() {
+            return Ok(None);
+        }
+        let model = sql("SELECT version, verdict FROM models WHERE run_id = $1", [id]);
+        let row = transaction.query_one_raw(model).await?;
+        let bad = |reason: &dyn ToString| StorageError::bad_row("models", reason.to_string());
+        row.map(|row| {
+            let (version, verdict): (i64, Value) = (row.try_get("", "version")?, row.try_get("", "verdict")?);
+            let version = ModelVersion::try_from(version).map_err(|e| bad(&e))?;
+            Ok((version, serde_json::from_value(verdict).map_err(|e| bad(&e))?))
+        })
+        .transpose()
+    }
+
+    /// Whether no later attempt at the run has begun: what ended it then was this attempt.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not answer.
+    pub async fn is_last_attempt(&self, lease: &Lease) -> Result<bool, StorageError> {
+        let [id, attempt] = key(lease);
+        let statement = sql(
+            "SELECT id FROM training_runs WHERE id = $1 AND attempts = $2",
+            [id, attempt],
+        );
+        Ok(self.connection.query_one_raw(statement).await?.is_some())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Training runs: reading them here, making, claiming, noting and ending them below.
 
+pub mod abandoned;
 pub mod claim;
 pub mod finish;
 pub mod open;

@@ -61,6 +61,11 @@ async fn a_run_whose_trainers_always_fall_silent_is_given_up() -> Result<()> {
         for _ in 0..10 {
             claimed(&registry, OVER).await?;
         }
+        let claim = registry.claim_run(ModelKind::Linear, &terms(OVER), now()).await?;
+        assert!(
+            matches!(&claim, Claim::GivenUp { lease, .. } if lease.run_id == run),
+            "{claim:?}"
+        );
         assert_eq!(
             registry.claim_run(ModelKind::Linear, &terms(OVER), now()).await?,
             Claim::NothingToDo
@@ -85,7 +90,7 @@ async fn failures_are_counted_and_work_that_is_put_back_is_not() -> Result<()> {
             (second.run_id, second.attempt, second.failures),
             (first.run_id, 2, 0)
         );
-        assert!(registry.requeue_run(&second, "no luck", &[]).await?);
+        assert!(registry.requeue_run(&second, "no luck", &[], Duration::ZERO).await?);
         let third = claimed(&registry, LONG).await?;
         assert_eq!((third.attempt, third.failures), (3, 1));
         let run = registry.run(first.run_id).await?.unwrap();
@@ -141,7 +146,7 @@ async fn a_newer_version_supersedes_waiting_runs_and_never_started_ones() -> Res
     over_registry(|registry, _| async move {
         accept(&registry, "a.csv").await?;
         let waiting = claimed(&registry, LONG).await?;
-        registry.requeue_run(&waiting, "try again", &[]).await?;
+        registry.requeue_run(&waiting, "try again", &[], LONG).await?;
         accept(&registry, "b.csv").await?;
         let started = claimed(&registry, LONG).await?;
         assert_eq!(started.dataset_version, DatasetVersion::FIRST.next());
@@ -167,6 +172,106 @@ async fn an_older_run_whose_trainer_died_is_finished_after_the_newest() -> Resul
         finish(&registry, &newest, None).await?;
         let resumed = claimed(&registry, LONG).await?;
         assert_eq!((resumed.run_id, resumed.attempt), (abandoned.run_id, 2));
+        Ok(())
+    })
+    .await
+}
+
+/// W1: whoever claimed next took the run at once, so that its three attempts were over within seconds.
+#[tokio::test]
+async fn a_run_that_failed_is_claimed_by_nobody_before_its_time() -> Result<()> {
+    over_registry(|registry, raw| async move {
+        accept(&registry, "a.csv").await?;
+        let first = claimed(&registry, LONG).await?;
+        assert!(registry.requeue_run(&first, "no luck", &[], LONG).await?);
+        for trainer in ["first", "second"] {
+            let mut terms = terms(LONG);
+            terms.worker = trainer.to_owned();
+            let claim = registry.claim_run(ModelKind::Linear, &terms, now()).await?;
+            assert!(
+                matches!(claim, Claim::Later(wait) if wait <= LONG && wait > LONG / 2),
+                "{trainer}: {claim:?}"
+            );
+        }
+        raw.execute("UPDATE training_runs SET not_before = clock_timestamp()")
+            .await?;
+        let second = claimed(&registry, LONG).await?;
+        assert_eq!((second.run_id, second.attempt), (first.run_id, 2));
+        Ok(())
+    })
+    .await
+}
+
+/// W1: nor by a claim that looks for runs which somebody asked for.
+#[tokio::test]
+async fn a_run_on_demand_that_failed_waits_as_well_and_holds_up_no_other() -> Result<()> {
+    over_registry(|registry, _| async move {
+        accept(&registry, "a.csv").await?;
+        let asked = registry
+            .open_run(ModelKind::Linear, DatasetVersion::FIRST, &terms(LONG), now())
+            .await?;
+        assert!(registry.requeue_run(&asked, "no luck", &[], LONG).await?);
+        let automatic = claimed(&registry, LONG).await?;
+        assert_ne!(automatic.run_id, asked.run_id);
+        finish(&registry, &automatic, None).await?;
+        let claim = registry.claim_run(ModelKind::Linear, &terms(LONG), now()).await?;
+        assert!(matches!(claim, Claim::Later(_)), "{claim:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// W12: a run whose `trainer run` was killed stayed `running` where nobody served its kind.
+#[tokio::test]
+async fn silent_runs_of_kinds_that_nobody_trains_are_released_with_a_word() -> Result<()> {
+    over_registry(|registry, _| async move {
+        accept(&registry, "a.csv").await?;
+        let version = DatasetVersion::FIRST;
+        let asked = registry
+            .open_run(ModelKind::Xgboost, version, &terms(OVER), now())
+            .await?;
+        let Claim::Claimed(automatic) = registry
+            .claim_run(ModelKind::ElasticNet, &terms(OVER), now())
+            .await?
+        else {
+            panic!("it was not claimed");
+        };
+        let own = claimed(&registry, OVER).await?;
+
+        let linear = [ModelKind::Linear];
+        let none = registry.release_abandoned_runs(&linear, LONG, now()).await?;
+        assert!(none.is_empty(), "their own trainers come first: {none:?}");
+        let released = registry
+            .release_abandoned_runs(&linear, Duration::ZERO, now())
+            .await?;
+        assert_eq!(released.len(), 2, "{released:?}");
+
+        let asked = registry.run(asked.run_id).await?.unwrap();
+        assert_eq!(asked.status, RunStatus::Failed);
+        let error = asked.error.unwrap();
+        assert!(error.contains("trainer run --kind xgboost"), "{error}");
+        let automatic = registry.run(automatic.run_id).await?.unwrap();
+        assert_eq!((automatic.status, automatic.crashes), (RunStatus::Queued, 1));
+        assert!(automatic.log[0].contains("fell silent"), "{:?}", automatic.log);
+        let own = registry.run(own.run_id).await?.unwrap();
+        assert_eq!(own.status, RunStatus::Running, "it is claimed again instead");
+        Ok(())
+    })
+    .await
+}
+
+/// W12: a trainer of the kind that is at work will come to its other runs.
+#[tokio::test]
+async fn silent_runs_of_a_kind_with_a_live_run_are_left_to_its_trainer() -> Result<()> {
+    over_registry(|registry, _| async move {
+        accept(&registry, "a.csv").await?;
+        for lease in [OVER, LONG] {
+            registry
+                .open_run(ModelKind::Xgboost, DatasetVersion::FIRST, &terms(lease), now())
+                .await?;
+        }
+        let released = registry.release_abandoned_runs(&[], Duration::ZERO, now()).await?;
+        assert!(released.is_empty(), "{released:?}");
         Ok(())
     })
     .await

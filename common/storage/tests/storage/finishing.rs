@@ -19,7 +19,7 @@ async fn only_the_attempt_that_holds_the_run_commits() -> Result<()> {
         let quick = claimed(&registry, LONG).await?;
         assert_eq!(finish(&registry, &slow, None).await?, Finish::LeaseLost);
         assert!(!registry.fail_run(&slow, "too late", &[], now()).await?);
-        assert!(!registry.requeue_run(&slow, "too late", &[]).await?);
+        assert!(!registry.requeue_run(&slow, "too late", &[], OVER).await?);
         assert_eq!(
             finish(&registry, &quick, None).await?,
             Finish::Committed(ModelVersion::FIRST)
@@ -90,6 +90,24 @@ async fn a_failed_run_is_kept_with_its_error() -> Result<()> {
                 .await?,
             1
         );
+        Ok(())
+    })
+    .await
+}
+
+/// W6: after a lost answer, the attempt whose model is committed was told that another trainer has its run.
+#[tokio::test]
+async fn an_attempt_finds_the_model_that_it_committed_and_no_other_does() -> Result<()> {
+    over_registry(|registry, _| async move {
+        accept(&registry, "a.csv").await?;
+        let slow = claimed(&registry, OVER).await?;
+        let quick = claimed(&registry, LONG).await?;
+        assert!(registry.model_of_attempt(&quick).await?.is_none());
+        finish(&registry, &quick, None).await?;
+        let (version, verdict) = registry.model_of_attempt(&quick).await?.unwrap();
+        assert_eq!((version, verdict.promoted), (ModelVersion::FIRST, true));
+        assert!(registry.model_of_attempt(&slow).await?.is_none());
+        assert!(registry.is_last_attempt(&quick).await? && !registry.is_last_attempt(&slow).await?);
         Ok(())
     })
     .await

@@ -4,9 +4,9 @@ use anyhow::Result;
 use domain::file::FileStatus;
 use serde_json::json;
 use storage::{StorageError, intake::Acceptance};
-use testkit::TestDatabase;
+use testkit::{Proxy, TestDatabase};
 
-use crate::support::{accept, connect, file, over_registry};
+use crate::support::{accept, connect, connect_by, file, over_registry};
 
 #[tokio::test]
 async fn files_accepted_at_once_make_versions_without_gaps() -> Result<()> {
@@ -71,4 +71,37 @@ async fn a_database_that_is_behind_is_refused_with_the_command_that_mends_it() -
     };
     assert!(error.to_string().contains("run `migrations up`"), "{error}");
     Ok(())
+}
+
+/// W6: after a lost answer the rejection was recorded, and told, a second time.
+#[tokio::test]
+async fn a_rejection_whose_commit_lost_its_answer_is_told_once() -> Result<()> {
+    over_registry(|_, raw| async move {
+        let way = Proxy::start(raw.url()).await?;
+        let registry = connect_by(&way.url()).await?;
+        let mut rejected = file("a.csv");
+        rejected.status = FileStatus::Rejected;
+        rejected.rejection = Some("no rows".to_owned());
+        way.lose_commit_after("INSERT INTO \"data_files\"");
+        registry.record_rejection(&rejected).await?;
+        way.lost_commit().await;
+        assert_eq!(raw.number("SELECT count(*) FROM events").await?, 1);
+        Ok(())
+    })
+    .await
+}
+
+/// W6: nor is an acceptance an error whose commit was done.
+#[tokio::test]
+async fn an_acceptance_whose_commit_lost_its_answer_is_a_success() -> Result<()> {
+    over_registry(|_, raw| async move {
+        let way = Proxy::start(raw.url()).await?;
+        let registry = connect_by(&way.url()).await?;
+        way.lose_commit_after("INSERT INTO \"data_files\"");
+        accept(&registry, "a.csv").await?;
+        way.lost_commit().await;
+        assert_eq!(raw.number("SELECT count(*) FROM datasets").await?, 1);
+        Ok(())
+    })
+    .await
 }

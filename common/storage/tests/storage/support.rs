@@ -38,8 +38,13 @@ where
 
 /// The registry in a database of any schema.
 pub async fn connect(raw: &TestDatabase) -> Result<Database, StorageError> {
+    connect_by(raw.url()).await
+}
+
+/// The registry by any way to its database.
+pub async fn connect_by(url: &str) -> Result<Database, StorageError> {
     let settings = DatabaseSettings {
-        url: SecretString::from(raw.url()),
+        url: SecretString::from(url),
         max_connections: 8,
         application: "test".to_owned(),
     };

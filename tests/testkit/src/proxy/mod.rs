@@ -24,6 +24,8 @@ struct Switches {
     cuts: u64,
     is_held: bool,
     blocked: Option<String>,
+    /// After a client has sent this, the answer to its next COMMIT is lost.
+    lost_commit: Option<String>,
 }
 
 /// What proxy, connections and test share.
@@ -109,6 +111,20 @@ impl Proxy {
         self.shared.switches.send_modify(|it| it.blocked = reason);
     }
 
+    /// Loses the answer to one COMMIT of a Postgres: the first one that a client sends after a statement with this text
+    /// in it. The server commits; the client's connection ends without it hearing so.
+    pub fn lose_commit_after(&self, statement: &str) {
+        let statement = Some(statement.to_owned());
+        self.shared.switches.send_modify(|it| it.lost_commit = statement);
+    }
+
+    /// Comes when that answer was lost.
+    pub async fn lost_commit(&self) {
+        let mut switches = self.shared.switches.subscribe();
+        // It cannot be closed: this proxy has a sender.
+        let _ = switches.wait_for(|it| it.lost_commit.is_none()).await;
+    }
+
     /// Undoes [`Self::cut`], [`Self::hold`] and [`Self::block`]: lets new connections through, and what is held.
     pub fn restore(&self) {
         self.shared.switches.send_modify(|it| {
@@ -145,8 +161,9 @@ async fn connect(client: TcpStream, target: &str, protocol: pass::Protocol, shar
     let server = TcpStream::connect(target).await?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let up = pass::up(from_client, to_server, shared.switches.subscribe(), &shared.held);
-    let down = pass::down(from_server, to_client, protocol, shared.switches.subscribe());
+    let loses_answer = watch::Sender::new(false);
+    let up = pass::up(from_client, to_server, shared, &loses_answer);
+    let down = pass::down(from_server, to_client, protocol, shared, &loses_answer);
     tokio::try_join!(up, down)?;
     Ok(())
 }

@@ -108,3 +108,16 @@ async fn a_blocked_rabbitmq_says_so_between_whole_frames() -> Result<()> {
     proxy.restore();
     echo_is(&mut stream, b"\x01\0\0\0\0\0\x04\0\x0a\0\x3d\xce").await
 }
+
+#[tokio::test]
+async fn the_answer_to_a_commit_after_a_statement_is_lost_and_that_to_another_is_not() -> Result<()> {
+    let proxy = start("postgres").await?;
+    proxy.lose_commit_after("INSERT INTO models");
+    let mut other = connect(&proxy).await?;
+    echo(&mut other, b"UPDATE runs; COMMIT").await?;
+    let mut stream = connect(&proxy).await?;
+    echo(&mut stream, b"INSERT INTO models").await?;
+    assert!(echo(&mut stream, b"COMMIT").await.is_err());
+    proxy.lost_commit().await;
+    echo(&mut other, b"INSERT INTO models; COMMIT").await
+}

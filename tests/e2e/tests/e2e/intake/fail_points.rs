@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use testkit::{World, in_world, until};
 
-use crate::data::diamonds;
+use crate::{data::diamonds, training::bind_training_queue};
 
 /// Waits until the events are published, and returns those that the training queue got, each once.
 async fn delivered(world: &World) -> Result<Vec<Value>> {
@@ -48,6 +48,8 @@ async fn ingest_killed_at_a_fail_point_takes_the_file_exactly_once(
         // The file waits for the services, so that RabbitMQ's queue is there before its event.
         let stopping = [("LAPIDARY_FAILPOINT", point)];
         let victim = world.start("ingest-failpoints", &stopping).await?;
+        // As a trainer does that will come later.
+        bind_training_queue(&world, "train.linear").await?;
         world.drop_file("a.csv", &content)?;
         let at = victim.logged("at the fail point").await?;
         assert_eq!(at["point"], point);

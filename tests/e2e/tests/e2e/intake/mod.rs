@@ -7,3 +7,5 @@ mod inputs;
 mod names;
 mod outages;
 mod retention;
+
+pub(crate) use outages::says;

@@ -1,16 +1,16 @@
 //! While something is down intake waits and says so; afterwards it goes on by itself.
 
-use std::{fs, io::Write as _};
+use std::{fs, io::Write as _, time::Duration};
 
 use anyhow::{Context as _, Result};
-use reqwest::Method;
+use reqwest::{Method, Url};
 use serde_json::Value;
 use testkit::{Process, Proxy, Transaction, World, generate::Diamonds, in_world, until};
 
-use crate::data::diamonds;
+use crate::{data::diamonds, training::bind_training_queue};
 
 /// Waits until readiness says this of a component.
-pub(super) async fn says(ingest: &Process, component: &str, state: &str) -> Result<()> {
+pub(crate) async fn says(ingest: &Process, component: &str, state: &str) -> Result<()> {
     let url = format!("{}/readyz", ingest.address().await?);
     until(&format!("{component} {state}"), async || {
         let answer: Value = reqwest::get(&url).await?.json().await?;
@@ -75,6 +75,7 @@ async fn without_the_broker_a_file_is_taken_and_its_event_waits() -> Result<()> 
             .start("ingest", &[("LAPIDARY__RABBITMQ__URL", &way.url())])
             .await?;
         says(&ingest, "broker", "up").await?;
+        bind_training_queue(&world, "train.linear").await?;
         way.cut().await;
         says(&ingest, "broker", "down").await?;
         world.drop_file("a.csv", &diamonds(100, 1))?;
@@ -98,6 +99,8 @@ async fn an_event_that_no_queue_took_is_published_again_until_one_does() -> Resu
             .await?;
         world.drop_file("a.csv", &diamonds(100, 1))?;
         one_file_was_taken(&world).await?;
+        // Made anew by the relay, and bound by its trainer.
+        bind_training_queue(&world, "train.linear").await?;
         world
             .becomes("SELECT count(*) FROM events WHERE published_at IS NULL", 0)
             .await?;
@@ -222,4 +225,69 @@ async fn times_in_the_far_past_and_future_change_nothing() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// A service that must end by itself; what it said, and where it is said.
+async fn refused(world: &World, service: &str, url: &str) -> Result<String> {
+    let settings = [("LAPIDARY__POSTGRES__URL", url)];
+    let ended = tokio::time::timeout(Duration::from_secs(30), world.run(service, &[], &settings));
+    let ended = ended.await.with_context(|| format!("{service} waits for {url}"))??;
+    assert!(!ended.success, "{service}: {ended:?}");
+    Ok(ended.stderr)
+}
+
+/// W2: a wrong password or a missing database was waited for for ever, as "Postgres is unavailable".
+#[tokio::test]
+async fn a_postgres_that_refuses_a_service_ends_it_with_the_reason() -> Result<()> {
+    in_world(|world| async move {
+        let mut wrong = Url::parse(world.database.url())?;
+        wrong.set_password(Some("wrong")).ok().context("no password")?;
+        let mut missing = Url::parse(world.database.url())?;
+        missing.set_path("there_is_no_such_database");
+        for service in ["ingest", "trainer", "api"] {
+            let said = refused(&world, service, wrong.as_str()).await?;
+            assert!(said.contains("password authentication failed"), "{service}: {said}");
+            assert!(said.contains("postgres.url"), "{service}: {said}");
+            let said = refused(&world, service, missing.as_str()).await?;
+            assert!(said.contains("there_is_no_such_database"), "{service}: {said}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// W12: a Postgres that takes no changes was shown as up.
+#[tokio::test]
+async fn a_read_only_postgres_is_told_and_waited_for() -> Result<()> {
+    in_world(|world| async move {
+        let ingest = world.start("ingest", &[]).await?;
+        says(&ingest, "postgres", "up").await?;
+        read_only(&world, "on").await?;
+        says(&ingest, "postgres", "degraded").await?;
+        world.drop_file("a.csv", &diamonds(100, 1))?;
+        until("the file to wait", async || {
+            let waits = |line: &Value| line["message"] == "a file waits";
+            Ok(ingest.lines().iter().any(waits).then_some(()))
+        })
+        .await?;
+        read_only(&world, "off").await?;
+        one_file_was_taken(&world).await?;
+        says(&ingest, "postgres", "up").await
+    })
+    .await
+}
+
+/// For the service's connections, which are made anew.
+async fn read_only(world: &World, switch: &str) -> Result<()> {
+    let database = "SELECT current_database() AS name";
+    let rows = world.database.query(database).await?;
+    let name = rows[0]["name"].as_str().context("no name")?;
+    world
+        .database
+        .execute(&format!(
+            "SET transaction_read_only = off; ALTER DATABASE {name} SET default_transaction_read_only = {switch}; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' \
+             AND application_name = 'ingest'"
+        ))
+        .await
 }

@@ -4,17 +4,22 @@ mod commands;
 mod dead_letters;
 mod gate;
 mod notebook;
+mod retries;
 mod servers;
 mod stops;
+mod topology;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use testkit::{Method, Transaction, World, until};
 
+pub use topology::bind_training_queue;
+
 /// Settings with which a trainer notices everything soon.
-pub const QUICK: [(&str, &str); 2] = [
+pub const QUICK: [(&str, &str); 3] = [
     ("LAPIDARY__TRAINER__LEASE_MS", "1000"),
     ("LAPIDARY__TRAINER__SWEEP_INTERVAL_MS", "200"),
+    ("LAPIDARY__TRAINER__RETRY_AFTER_MS", "50"),
 ];
 
 pub const RUNS: &str = "SELECT status, attempts, failures, crashes FROM training_runs";
@@ -52,8 +57,30 @@ pub async fn publish(world: &World, payload: &str) -> Result<()> {
     world.vhost.publish("train.linear", payload).await
 }
 
+/// Keeps every model from being committed, with an error that is no outage.
+pub async fn refuse_models(world: &World) -> Result<()> {
+    world
+        .database
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             RAISE EXCEPTION 'no models today'; END $$; \
+             CREATE TRIGGER refuse BEFORE INSERT ON models FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        .await
+}
+
 /// Waits for so many dead letters; their reasons, oldest first.
 pub async fn dead_letters(world: &World, count: usize) -> Result<Vec<String>> {
+    let headers = dead_letter_headers(world, count).await?;
+    let reason = |headers: &Value| {
+        let reason = headers["x-lapidary-reason"].as_str();
+        Ok(reason.context("a dead letter without a reason")?.to_owned())
+    };
+    headers.iter().map(reason).collect()
+}
+
+/// Waits for so many dead letters; their headers, oldest first.
+pub async fn dead_letter_headers(world: &World, count: usize) -> Result<Vec<Value>> {
     let all = serde_json::json!({"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"});
     let letters = until(&format!("{count} dead letters"), async || {
         let path = "queues/{vhost}/dead-letters/get";
@@ -64,12 +91,6 @@ pub async fn dead_letters(world: &World, count: usize) -> Result<Vec<String>> {
             .cloned())
     })
     .await?;
-    let reason = |letter: &Value| {
-        let reason = &letter["properties"]["headers"]["x-lapidary-reason"];
-        Ok(reason
-            .as_str()
-            .context("a dead letter without a reason")?
-            .to_owned())
-    };
-    letters.iter().map(reason).collect()
+    let headers = |letter: &Value| letter["properties"]["headers"].clone();
+    Ok(letters.iter().map(headers).collect())
 }
