@@ -55,8 +55,8 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
         let _ = timeout(LAST_BATCH, learning.wait()).await;
         Ok(())
     });
-    let kinds = config.training.kinds.iter().map(|name| Ok(name.parse()?));
-    let kinds: Vec<ModelKind> = kinds.collect::<anyhow::Result<_>>()?;
+    let kinds = config.training.kinds.iter().map(|name| name.parse());
+    let kinds: Vec<ModelKind> = kinds.collect::<Result<_, _>>()?;
     for kind in &kinds {
         start_worker(*kind, &trainer, config, &health, lifecycle)?;
     }

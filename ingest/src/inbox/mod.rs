@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::service::{config::Ingest, health::Health};
+use ::service::{config::Ingest, error::chain, health::Health};
 use anyhow::Context as _;
 use notify::RecommendedWatcher;
 use tokio::{sync::mpsc, time::sleep};
@@ -59,7 +59,7 @@ impl Inbox {
         let (sender, changes) = mpsc::channel(MOST_CHANGES);
         let watcher = watch::watch(&settings.inbox, sender);
         if let Err(error) = &watcher {
-            warn!(%error, "the inbox cannot be watched; it is looked through at intervals");
+            warn!(error = chain(error), "the inbox cannot be watched; it is looked through at intervals");
         }
         Ok(Self {
             folder: settings.inbox.clone(),

@@ -25,8 +25,8 @@ INSERT INTO models VALUES (1, '00000000-0000-0000-0000-000000000001', decode(rep
 INSERT INTO promotions VALUES (1, 1, now(), 'gate', 'first model', 'gate');
 INSERT INTO freezes VALUES (1, true, now(), 'operator', 'holidays');
 INSERT INTO trials VALUES ('00000000-0000-0000-0000-000000000001', 1, '{}', 300, 100, false, 40);
-INSERT INTO events (id, type, must_route, body, created_at)
-    VALUES ('00000000-0000-0000-0000-000000000002', 'dataset.ready', true, '{}', now());
+INSERT INTO events (id, type, must_route, body, created_at, refusals, not_before)
+    VALUES ('00000000-0000-0000-0000-000000000002', 'dataset.ready', true, '{}', now(), 1, now());
 INSERT INTO traffic VALUES ('00000000-0000-0000-0000-000000000003', now(), 'GET', '/', NULL, 200, 1, 1, NULL, '{}', '', '\\x00');
 INSERT INTO api_keys VALUES ('00000000-0000-0000-0000-000000000004', 'web', 'client', decode(repeat('04', 32), 'hex'), now(), NULL);
 ";

@@ -282,12 +282,11 @@ async fn read_only(world: &World, switch: &str) -> Result<()> {
     let database = "SELECT current_database() AS name";
     let rows = world.database.query(database).await?;
     let name = rows[0]["name"].as_str().context("no name")?;
-    world
-        .database
-        .execute(&format!(
-            "SET transaction_read_only = off; ALTER DATABASE {name} SET default_transaction_read_only = {switch}; \
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' \
-             AND application_name = 'ingest'"
-        ))
-        .await
+    let setting = format!(
+        "SET transaction_read_only = off; ALTER DATABASE {name} SET default_transaction_read_only = {switch}"
+    );
+    world.database.execute(&setting).await?;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+               AND application_name = 'ingest'";
+    world.database.execute(end).await
 }

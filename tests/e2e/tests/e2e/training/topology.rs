@@ -42,7 +42,7 @@ async fn a_trainer_that_cannot_use_a_queue_says_so_and_trains_the_other_kinds() 
 async fn trainers_of_different_kinds_are_both_woken() -> Result<()> {
     in_world(|world| async move {
         // They never look for themselves after their start: only a message leads to a run.
-        let trainer = async |kind| {
+        let trainer = async |kind: &str| {
             let settings = [
                 ("LAPIDARY__TRAINING__KINDS", kind),
                 ("LAPIDARY__TRAINER__SWEEP_INTERVAL_MS", "86400000"),
