@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use ::service::{
-    clock::Clock, config::Config, health::Health, lifecycle::Lifecycle, probes::Probes, telemetry::Metrics,
+    clock::Clock,
+    config::Config,
+    health::{Health, Watchdog},
+    lifecycle::Lifecycle,
+    probes::Probes,
+    telemetry::Metrics,
 };
 use backend::{Backend, Servers};
 use broker::Consumer;
@@ -28,6 +33,7 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
         Ok(())
     });
     let backend = Backend::connect(config, "trainer").await?;
+    let watchdogs: Vec<_> = config.training.kinds.iter().map(|_| servers.watchdog()).collect();
     backend.start(config, lifecycle, servers, backend.publisher().state());
     let trainer = Trainer::new(backend, config);
     let (learning, stop) = (trainer.learning.clone(), lifecycle.soft_stop());
@@ -38,8 +44,8 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
         let _ = timeout(LAST_BATCH, learning.wait()).await;
         Ok(())
     });
-    for name in &config.training.kinds {
-        start_worker(name.parse()?, &trainer, config, lifecycle)?;
+    for (name, watchdog) in config.training.kinds.iter().zip(watchdogs) {
+        start_worker(name.parse()?, &trainer, config, watchdog, lifecycle)?;
     }
     Ok(())
 }
@@ -49,12 +55,14 @@ fn start_worker(
     kind: ModelKind,
     trainer: &Trainer,
     config: &Config,
+    watchdog: Watchdog,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<()> {
     let (broker, publisher) = (trainer.backend.broker.clone(), trainer.backend.publisher());
     let consumer = Consumer::new(broker, kind.name(), publisher);
     let terms = trainer.terms(&Trainer::learner(kind, config))?;
-    let worker = Arc::new(Worker::new(kind, trainer.clone(), terms, lifecycle.soft_stop()));
+    let worker = Worker::new(kind, trainer.clone(), terms, watchdog, lifecycle.soft_stop());
+    let worker = Arc::new(worker);
     let (woken, stop) = (Arc::clone(&worker), lifecycle.soft_stop());
     lifecycle.spawn("consumer", async move {
         let woken = &woken;

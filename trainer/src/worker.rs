@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::service::health::Watchdog;
 use broker::Outcome;
 use domain::{
     DatasetVersion, ModelKind,
@@ -25,17 +26,25 @@ pub(crate) struct Worker {
     kind: ModelKind,
     trainer: Trainer,
     terms: ClaimTerms,
+    watchdog: Watchdog,
     stop: CancellationToken,
     busy: Mutex<()>,
 }
 
 impl Worker {
-    /// A worker that puts its work back when `stop` fires.
-    pub(crate) fn new(kind: ModelKind, trainer: Trainer, terms: ClaimTerms, stop: CancellationToken) -> Self {
+    /// A worker that puts its work back when `stop` fires; `watchdog` watches its claims.
+    pub(crate) fn new(
+        kind: ModelKind,
+        trainer: Trainer,
+        terms: ClaimTerms,
+        watchdog: Watchdog,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             kind,
             trainer,
             terms,
+            watchdog,
             stop,
             busy: Mutex::new(()),
         }
@@ -83,8 +92,7 @@ impl Worker {
     async fn train_all(&self) -> Outcome {
         let _alone = self.busy.lock().await;
         while !self.stop.is_cancelled() {
-            let (database, now) = (&self.trainer.backend.database, self.trainer.clock.now());
-            match database.claim_run(self.kind, &self.terms, now).await {
+            match self.claim().await {
                 Ok(Claim::Claimed(lease)) => match self.run(&lease).await {
                     Outcome::Done => {}
                     other => return other,
@@ -99,6 +107,18 @@ impl Worker {
             }
         }
         stopping()
+    }
+
+    async fn claim(&self) -> Result<Claim, StorageError> {
+        self.watchdog.working_on(format!("claiming a {} run", self.kind));
+        let claim = self
+            .trainer
+            .backend
+            .database
+            .claim_run(self.kind, &self.terms)
+            .await;
+        self.watchdog.idle();
+        claim
     }
 
     async fn run(&self, lease: &Lease) -> Outcome {

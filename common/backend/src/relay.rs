@@ -3,24 +3,43 @@
 use std::time::Duration;
 
 use broker::{BrokerError, Message, Published};
-use service::failpoint;
+use service::{failpoint, health::Component};
 use storage::{StorageError, outbox::Unpublished};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::Backend;
+use crate::{Backend, STALLED};
 
 const BATCH: u64 = 100;
 
+/// What a round that is under way when the service stops may still take.
+const LAST_ROUND: Duration = Duration::from_secs(5);
+
 /// Relays until told to stop; looks whenever something was committed here, and every `interval`.
-pub(crate) async fn run(backend: Backend, interval: Duration, stop: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    backend: Backend,
+    interval: Duration,
+    component: Component,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let watchdog = component.watchdog(STALLED);
     let mut failing = false;
     loop {
-        match relay_all(&backend).await {
-            Ok(()) => failing = false,
-            Err(error) if failing => tracing::debug!(error, "the outbox still waits"),
-            Err(error) => {
-                warn!(error, "events wait in the outbox");
+        watchdog.working_on("publishing the outbox's events");
+        let relayed = until_stopped(&stop, relay_all(&backend)).await;
+        watchdog.idle();
+        match relayed {
+            None => return Ok(()),
+            Some(Ok(())) => {
+                component.up();
+                failing = false;
+            }
+            Some(Err(error)) => {
+                component.degraded(format!("events wait in the outbox: {error}"));
+                match failing {
+                    true => tracing::debug!(error, "the outbox still waits"),
+                    false => warn!(error, "events wait in the outbox"),
+                }
                 failing = true;
             }
         }
@@ -29,6 +48,15 @@ pub(crate) async fn run(backend: Backend, interval: Duration, stop: Cancellation
             () = backend.wake_relay.notified() => {}
             () = tokio::time::sleep(interval) => {}
         }
+    }
+}
+
+/// What `work` comes to, unless the service stops and a server does not answer: nothing is lost then, for another relay
+/// publishes what is left.
+async fn until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = async { stop.cancelled().await; tokio::time::sleep(LAST_ROUND).await } => None,
     }
 }
 

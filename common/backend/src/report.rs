@@ -8,6 +8,8 @@ use storage::Database;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::STALLED;
+
 const PING_EVERY: Duration = Duration::from_secs(2);
 
 /// Follows a connection to the broker until told to stop.
@@ -36,11 +38,15 @@ pub(crate) async fn postgres(
     component: Component,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let watchdog = component.watchdog(STALLED);
     loop {
-        match database.ping().await {
-            Ok(()) => component.up(),
-            Err(error) => component.down(error.to_string()),
+        watchdog.working_on("asking Postgres for a sign of life");
+        match stop.run_until_cancelled(database.ping()).await {
+            None => return Ok(()),
+            Some(Ok(())) => component.up(),
+            Some(Err(error)) => component.down(error.to_string()),
         }
+        watchdog.idle();
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(PING_EVERY) => {}

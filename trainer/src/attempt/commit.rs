@@ -42,10 +42,7 @@ pub(super) async fn commit(
             judged_against: reign,
         };
         let verdict = |version| judgement.clone().into_verdict(version);
-        match database
-            .finish_run(lease, &trained, verdict, trainer.clock.now())
-            .await?
-        {
+        match database.finish_run(lease, &trained, verdict).await? {
             Finish::Committed(version) => {
                 let promoted = judgement.promoted();
                 info!(run.id = %lease.run_id, model.version = version.get(), promoted, "the run made a model");

@@ -141,7 +141,7 @@ async fn until_lost(trainer: &Trainer, lease: &Lease) {
 
 /// Writes into the run's row what came of the attempt.
 async fn write_down(trainer: &Trainer, lease: &Lease, trouble: Trouble, log: &[String]) -> AttemptError {
-    let (database, now) = (&trainer.backend.database, trainer.clock.now());
+    let database = &trainer.backend.database;
     let last = lease.failures + 1 >= trainer.max_failures;
     let (written, error) = match trouble {
         Trouble::LeaseLost => return AttemptError::LeaseLost,
@@ -154,7 +154,7 @@ async fn write_down(trainer: &Trainer, lease: &Lease, trouble: Trouble, log: &[S
             )
         }
         Trouble::NoModel(reason) => {
-            let failed = database.fail_run(lease, &reason, log, now).await;
+            let failed = database.fail_run(lease, &reason, log).await;
             (failed, AttemptError::NoModel(reason))
         }
         Trouble::Failed(reason) if !last => {
@@ -162,7 +162,7 @@ async fn write_down(trainer: &Trainer, lease: &Lease, trouble: Trouble, log: &[S
             (requeued, AttemptError::TryAgain(reason))
         }
         Trouble::Damaged(reason) | Trouble::Failed(reason) => {
-            let failed = database.fail_run(lease, &reason, log, now).await;
+            let failed = database.fail_run(lease, &reason, log).await;
             (failed, AttemptError::GivenUp(reason))
         }
     };

@@ -7,7 +7,7 @@ use domain::{DatasetVersion, ModelKind, run::RunStatus};
 use serde_json::json;
 use storage::runs::claim::Claim;
 
-use crate::support::{accept, claimed, finish, now, over_registry, terms};
+use crate::support::{accept, claimed, finish, over_registry, terms};
 
 const LONG: Duration = Duration::from_secs(600);
 /// Over as soon as it is given.
@@ -23,7 +23,7 @@ async fn many_versions_make_one_run_on_the_newest() -> Result<()> {
         assert_eq!(lease.dataset_version.get(), 50);
         finish(&registry, &lease, None).await?;
         assert_eq!(
-            registry.claim_run(ModelKind::Linear, &terms(LONG), now()).await?,
+            registry.claim_run(ModelKind::Linear, &terms(LONG)).await?,
             Claim::NothingToDo
         );
         assert_eq!(raw.number("SELECT count(*) FROM training_runs").await?, 1);
@@ -38,7 +38,7 @@ async fn a_live_lease_is_waited_for_and_one_that_is_over_is_taken_over() -> Resu
         accept(&registry, "a.csv").await?;
         let first = claimed(&registry, LONG).await?;
         assert_eq!(
-            registry.claim_run(ModelKind::Linear, &terms(LONG), now()).await?,
+            registry.claim_run(ModelKind::Linear, &terms(LONG)).await?,
             Claim::Busy
         );
         assert!(registry.renew_lease(&first, OVER).await?);
@@ -62,7 +62,7 @@ async fn a_run_whose_trainers_always_fall_silent_is_given_up() -> Result<()> {
             claimed(&registry, OVER).await?;
         }
         assert_eq!(
-            registry.claim_run(ModelKind::Linear, &terms(OVER), now()).await?,
+            registry.claim_run(ModelKind::Linear, &terms(OVER)).await?,
             Claim::NothingToDo
         );
         let run = registry.run(run).await?.unwrap();
@@ -106,7 +106,7 @@ async fn a_run_goes_on_with_the_settings_it_was_begun_with() -> Result<()> {
         let begun = claimed(&registry, OVER).await?;
         let mut others = terms(LONG);
         (others.seed, others.settings) = (7, json!({"kind": "other"}));
-        let Claim::Claimed(resumed) = registry.claim_run(ModelKind::Linear, &others, now()).await? else {
+        let Claim::Claimed(resumed) = registry.claim_run(ModelKind::Linear, &others).await? else {
             panic!("it was not claimed");
         };
         assert_eq!((resumed.run_id, resumed.seed), (begun.run_id, 42));
@@ -124,7 +124,7 @@ async fn a_run_on_demand_that_was_put_back_is_gone_on_with_by_whoever_serves() -
         finish(&registry, &automatic, None).await?;
         let version = DatasetVersion::FIRST;
         let asked = registry
-            .open_run(ModelKind::Linear, version, &terms(LONG), now())
+            .open_run(ModelKind::Linear, version, &terms(LONG))
             .await?;
         assert!(registry.put_back_run(&asked, &[]).await?);
         let resumed = claimed(&registry, LONG).await?;

@@ -40,16 +40,17 @@ impl Protocol {
 pub(super) async fn up(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
+    silences: u64,
     mut switches: watch::Receiver<Switches>,
     held: &Notify,
 ) -> Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await?;
-        if switches.borrow().is_held {
+        if !switches.borrow().is_passing(silences) {
             held.notify_one();
         }
-        switches.wait_for(|it| !it.is_held).await?;
+        switches.wait_for(|it| it.is_passing(silences)).await?;
         if read == 0 {
             return Ok(());
         }
@@ -62,6 +63,7 @@ pub(super) async fn down(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     protocol: Protocol,
+    silences: u64,
     mut switches: watch::Receiver<Switches>,
 ) -> Result<()> {
     let mut pending = Vec::new();
@@ -71,6 +73,7 @@ pub(super) async fn down(
             read = from.read_buf(&mut pending) => if read? == 0 { return Ok(()) },
             changed = switches.changed() => changed?,
         }
+        switches.wait_for(|it| it.is_heard(silences)).await?;
         let whole = protocol.whole(&pending);
         to.write_all(&pending[..whole]).await?;
         pending.drain(..whole);
