@@ -4,9 +4,6 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# Letters and digits only, so that it needs no escaping in a URL.
-random_hex() { od -An -N "$1" -tx1 /dev/urandom | tr -d ' \n'; }
-
 # Inside the containers the services take the number of an ordinary user, so that they may move the files in `inbox/`.
 container_user() {
   [ "$(id -u)" != 0 ] || return 0

@@ -16,6 +16,9 @@ fail() {
   exit 1
 }
 
+# Letters and digits only, so that it needs no escaping in a URL.
+random_hex() { od -An -N "$1" -tx1 /dev/urandom | tr -d ' \n'; } # BYTES
+
 make_local_folders() {
   mkdir -p "$RUN" "$LOG"
   chmod 700 "$LOCAL"

@@ -11,6 +11,8 @@ RABBIT=$LOCAL/rabbitmq
 RABBIT_PID_FILE=$RABBIT/pid
 RABBIT_SCRIPT_PID_FILE=$RUN/rabbitmq-script.pid
 EPMD_PID_FILE=$RUN/epmd.pid
+# The superuser's password, which only these scripts use: no service and no test can become superuser.
+SUPERUSER_PASSFILE=$LOCAL/postgres.pgpass
 RABBIT_SERVER=/usr/lib/rabbitmq/bin/rabbitmq-server
 START_SECONDS=90
 # Below 32768, where Linux begins to hand out ports to whoever asks for any: ours stay free while the servers are down.
@@ -144,15 +146,17 @@ pg_bin() {
 }
 
 create_cluster() {
-  local password=$PG_FOLDER/password
+  local password=$PG_FOLDER/password superuser_password
+  superuser_password=$(random_hex 16)
   mkdir -p "$PG_FOLDER"
   chmod 700 "$PG_FOLDER"
   rm -rf "$PG_DATA.new"
-  (umask 077 && say "$POSTGRES_PASSWORD" >"$password")
+  (umask 077 && say "$superuser_password" >"$password")
   [ "$(id -u)" != 0 ] || chown -R postgres:postgres "$PG_FOLDER"
   "${AS_POSTGRES[@]}" "$PG_BIN/initdb" -D "$PG_DATA.new" -U postgres --pwfile="$password" --auth=scram-sha-256 \
     --encoding=UTF8 --locale=C.UTF-8 >>"$LOG/postgres.log" 2>&1 || return 1
   rm -f "$password"
+  remember_superuser_password "$superuser_password"
   # In place only when it is whole: an interrupted start begins anew.
   mv "$PG_DATA.new" "$PG_DATA"
 }
@@ -196,15 +200,36 @@ wait_for_postgres() {
   done
 }
 
-admin_psql() {
-  PGPASSWORD=$POSTGRES_PASSWORD "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$LAPIDARY_POSTGRES_PORT" -U postgres "$@"
+# Passwords stay out of the process list: psql finds them in a file or its environment, and statements on its standard input.
+remember_superuser_password() { # PASSWORD
+  (umask 077 && say "127.0.0.1:*:*:postgres:$1" >"$SUPERUSER_PASSFILE.new")
+  mv "$SUPERUSER_PASSFILE.new" "$SUPERUSER_PASSFILE"
+}
+
+superuser_psql() {
+  PGPASSFILE=$SUPERUSER_PASSFILE "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$LAPIDARY_POSTGRES_PORT" -U postgres -d postgres
+}
+
+sql_text() { printf "'%s'" "${1//\'/\'\'}"; } # TEXT
+
+# A superuser of earlier versions had the password of everybody else.
+give_superuser_its_own_password() {
+  local own
+  [ ! -s "$SUPERUSER_PASSFILE" ] || return 0
+  own=$(random_hex 16)
+  PGPASSWORD=$POSTGRES_PASSWORD superuser_psql >>"$LOG/postgres.log" 2>&1 <<SQL || return 1
+SET log_min_error_statement = panic;
+ALTER ROLE postgres PASSWORD $(sql_text "$own");
+SQL
+  remember_superuser_password "$own"
 }
 
 create_roles() {
-  admin_psql -d postgres -v password="$POSTGRES_PASSWORD" >>"$LOG/postgres.log" 2>&1 <<'SQL'
-SELECT format('CREATE ROLE lapidary LOGIN PASSWORD %L', :'password')
+  superuser_psql >>"$LOG/postgres.log" 2>&1 <<SQL
+SET log_min_error_statement = panic;
+SELECT format('CREATE ROLE lapidary LOGIN PASSWORD %L', $(sql_text "$POSTGRES_PASSWORD"))
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'lapidary') \gexec
-SELECT format('CREATE ROLE lapidary_test LOGIN CREATEDB PASSWORD %L', :'password')
+SELECT format('CREATE ROLE lapidary_test LOGIN CREATEDB PASSWORD %L', $(sql_text "$POSTGRES_PASSWORD"))
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'lapidary_test') \gexec
 -- Dropping a database ends its autovacuum worker, which takes this right.
 GRANT pg_signal_backend TO lapidary_test;
@@ -219,7 +244,7 @@ fill_wal_ahead() {
   local free
   free=$(df --output=avail -m "$PG_DATA" | tail -n 1)
   [ "$free" -ge "$WAL_FILL_NEEDS_MB" ] || return 0
-  admin_psql -d postgres <"$ROOT/deploy/postgres/fill_wal.sql" >>"$LOG/postgres.log" 2>&1 ||
+  superuser_psql <"$ROOT/deploy/postgres/fill_wal.sql" >>"$LOG/postgres.log" 2>&1 ||
     say "the write-ahead log could not be begun ahead, see $LOG/postgres.log" >&2
 }
 
@@ -234,8 +259,8 @@ start_postgres() {
   [ -n "$(postgres_pid)" ] || launch_postgres
   POSTGRES_LAUNCHED=${POSTGRES_LAUNCHED:-$(postgres_pid)}
   wait_for_postgres || { kill -INT "$POSTGRES_LAUNCHED" 2>/dev/null || true; return 1; }
-  create_roles || {
-    say "PostgreSQL runs but refuses the password in .env: bring back the .env that its data was made with, or forget the data with: make clean" >&2
+  { give_superuser_its_own_password && create_roles; } || {
+    say "PostgreSQL runs but refuses its passwords: bring back the .env and .local/postgres.pgpass that its data was made with, or forget the data with: make clean" >&2
     return 1
   }
   fill_wal_ahead
@@ -430,7 +455,7 @@ forget() {
     *) fail "will not remove $PG_FOLDER, which is not a folder this script makes" ;;
   esac
   rmdir /var/lib/lapidary 2>/dev/null || true
-  rm -rf -- "$RABBIT" "$SERVERS_ENV" "$LOCAL/postgres.path"
+  rm -rf -- "$RABBIT" "$SERVERS_ENV" "$LOCAL/postgres.path" "$SUPERUSER_PASSFILE"
 }
 
 load

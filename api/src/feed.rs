@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ::service::health::Watchdog;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -38,20 +39,24 @@ impl Feed {
     }
 
     /// Follows the table until told to stop.
-    pub(crate) async fn follow(app: App, woken: Arc<Notify>, stop: CancellationToken) {
+    pub(crate) async fn follow(app: App, woken: Arc<Notify>, watchdog: Watchdog, stop: CancellationToken) {
         loop {
-            if let Ok(registry) = app.registry()
-                && let Ok(newest) = registry.newest_event().await
-            {
-                app.feed
-                    .newest
-                    .send_if_modified(|before| std::mem::replace(before, newest) != newest);
-            }
+            watchdog.working_on("looking for new events");
+            app.feed.look(&app).await;
+            watchdog.idle();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = woken.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
+        }
+    }
+    async fn look(&self, app: &App) {
+        if let Ok(registry) = app.registry()
+            && let Ok(newest) = registry.newest_event().await
+        {
+            self.newest
+                .send_if_modified(|before| std::mem::replace(before, newest) != newest);
         }
     }
 }

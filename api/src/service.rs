@@ -188,6 +188,7 @@ async fn reached(app: &App) -> anyhow::Result<()> {
 /// Follows the registry: champion, keys and events, at intervals and woken by events.
 fn follow(app: &App, config: &Config, lifecycle: &Lifecycle, servers: Servers) {
     let hints = WakeUps::new(app.backend.broker.clone(), &["#"]);
+    let [of_swap, of_keys, of_feed] = std::array::from_fn(|_| servers.watchdog());
     app.backend.start(config, lifecycle, servers, hints.state());
     let (api, news, stop) = (&config.api, Arc::new(Notify::new()), || lifecycle.soft_stop());
     let (look, heard, until) = (Arc::clone(&app.look), Arc::clone(&news), stop());
@@ -201,17 +202,12 @@ fn follow(app: &App, config: &Config, lifecycle: &Lifecycle, servers: Servers) {
         };
         hints.run(wake, until).await;
     });
-    spawn(
-        lifecycle,
-        "swap",
-        Serving::follow(app.clone(), api.reconcile_interval, stop()),
-    );
-    spawn(
-        lifecycle,
-        "keys",
-        Keyring::follow(app.clone(), api.keys_interval, stop()),
-    );
-    spawn(lifecycle, "feed", Feed::follow(app.clone(), news, stop()));
+    let swap = Serving::follow(app.clone(), api.reconcile_interval, of_swap, stop());
+    spawn_follower(lifecycle, "swap", swap);
+    let keys = Keyring::follow(app.clone(), api.keys_interval, of_keys, stop());
+    spawn_follower(lifecycle, "keys", keys);
+    let feed = Feed::follow(app.clone(), news, of_feed, stop());
+    spawn_follower(lifecycle, "feed", feed);
 }
 
 fn is_about_models(wake_up: &WakeUp) -> bool {
@@ -219,6 +215,18 @@ fn is_about_models(wake_up: &WakeUp) -> bool {
         WakeUp::Connected => true,
         WakeUp::Event { routing_key, .. } => routing_key == "model.ready",
     }
+}
+
+/// A stop does not wait for a look at a server that may not answer: a follower changes nothing there.
+fn spawn_follower(
+    lifecycle: &Lifecycle,
+    name: &'static str,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    let stop = lifecycle.soft_stop();
+    spawn(lifecycle, name, async move {
+        stop.run_until_cancelled(work).await;
+    });
 }
 
 fn spawn(lifecycle: &Lifecycle, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {

@@ -34,10 +34,7 @@ impl Intake {
     async fn carry_out_one(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
         match decision.decision.decision {
             Verb::Accept => self.accept_decided(decision).await,
-            Verb::Reject => {
-                let at = self.clock.now();
-                Ok(self.backend.database.reject_held(decision, at).await?)
-            }
+            Verb::Reject => Ok(self.backend.database.reject_held(decision).await?),
             Verb::Withdraw => self.withdraw(decision).await,
         }
     }
@@ -46,8 +43,7 @@ impl Intake {
         let hashes = known::distinct_of(&self.backend, &self.rules.scratch, decision.batch).await?;
         let change = self.begin().await?;
         let rows_known = self.known.count(&hashes.hashes)? + hashes.repeats;
-        let now = self.clock.now();
-        Ok(change.accept_decided(decision, rows_known, now).await?)
+        Ok(change.accept_decided(decision, rows_known).await?)
     }
 
     async fn withdraw(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
@@ -64,7 +60,7 @@ impl Intake {
             change.give_up().await?;
             return Ok(false);
         }
-        Ok(change.withdraw_decided(decision, rows, self.clock.now()).await?)
+        Ok(change.withdraw_decided(decision, rows).await?)
     }
 
     async fn begin(&mut self) -> anyhow::Result<OpenChange> {

@@ -137,7 +137,7 @@ impl Intake {
             return Ok(Taken::Changed);
         }
         file.finished_at = self.clock.now();
-        self.backend.database.record_rejection(&file).await?;
+        self.backend.database.record_rejection(&mut file).await?;
         failpoint::reach("committed");
         self.tell(&file);
         self.put_away(path, file, rejected).await
@@ -215,7 +215,7 @@ impl Intake {
         file.status = FileStatus::Held;
         file.held = Some(reason);
         file.finished_at = self.clock.now();
-        self.backend.database.record_held(&file, &kept).await?;
+        self.backend.database.record_held(&mut file, &kept).await?;
         failpoint::reach("committed");
         self.tell(&file);
         self.put_away(&path, file, rejected).await
@@ -273,7 +273,7 @@ impl Intake {
         let version = change.next_version();
         file.dataset_version = Some(version);
         file.finished_at = self.clock.now();
-        change.commit(&file, &kept).await?;
+        change.commit(&mut file, &kept).await?;
         metrics::step("commit", started.elapsed());
         failpoint::reach("committed");
         self.tell(&file);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::service::{clock::Clock, config::Config};
+use ::service::config::Config;
 use backend::Backend;
 use domain::ModelKind;
 use model::{
@@ -18,7 +18,6 @@ use uuid::Uuid;
 pub(crate) struct Trainer {
     pub(crate) backend: Backend,
     pub(crate) rules: GateRules,
-    pub(crate) clock: Clock,
     pub(crate) resources: Resources,
     /// Learners at work, each on a thread of its own.
     pub(crate) learning: TaskTracker,
@@ -40,7 +39,6 @@ impl Trainer {
                 min_gain: config.promotion.min_gain,
                 min_r2: config.promotion.min_r2,
             },
-            clock: Clock::system(),
             resources: Resources {
                 min_rows: usize::try_from(config.trainer.min_rows).unwrap_or(usize::MAX),
                 threads: threads(config.trainer.threads),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::service::{error::chain, health::Watchdog};
+use ::service::{clock::Clock, error::chain, health::Watchdog};
 use broker::{DeadLetter, Outcome, train_queue};
 use domain::{
     DatasetVersion, ModelKind,
@@ -47,7 +47,7 @@ enum Look {
 }
 
 impl Worker {
-    /// A worker that puts its work back when `stop` fires.
+    /// A worker that puts its work back when `stop` fires; `watchdog` watches its claims.
     pub(crate) fn new(
         kind: ModelKind,
         trainer: Trainer,
@@ -140,8 +140,12 @@ impl Worker {
 
     async fn claim(&self) -> Result<Claim, StorageError> {
         self.watchdog.working_on("claiming a run");
-        let (database, now) = (&self.trainer.backend.database, self.trainer.clock.now());
-        let claim = database.claim_run(self.kind, &self.terms, now).await;
+        let claim = self
+            .trainer
+            .backend
+            .database
+            .claim_run(self.kind, &self.terms)
+            .await;
         self.watchdog.idle();
         claim
     }
@@ -196,7 +200,7 @@ impl Worker {
             ],
             body: Event {
                 id: Uuid::now_v7(),
-                time: self.trainer.clock.now(),
+                time: Clock::system().now(),
                 data: failed,
             }
             .to_json()
@@ -217,7 +221,7 @@ pub(crate) async fn release_abandoned(
     let (database, grace) = (&trainer.backend.database, trainer.lease * 2);
     loop {
         match database
-            .release_abandoned_runs(&trained, grace, trainer.clock.now())
+            .release_abandoned_runs(&trained, grace)
             .await
         {
             Ok(released) => {

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use ::service::health::Watchdog;
 use domain::{Sha256, key::ApiKey};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -81,14 +82,16 @@ impl Keyring {
     }
 
     /// Follows the registry until told to stop.
-    pub(crate) async fn follow(app: App, interval: Duration, stop: CancellationToken) {
+    pub(crate) async fn follow(app: App, interval: Duration, watchdog: Watchdog, stop: CancellationToken) {
         loop {
+            watchdog.working_on("reading the API keys");
             if let Ok(registry) = app.registry()
                 && let Ok(keys) = registry.working_keys().await
                 && let Err(error) = app.keyring.refresh(keys)
             {
                 warn!(%error, file = %app.keyring.file.display(), "the keys cannot be kept on disk");
             }
+            watchdog.idle();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(interval) => {}

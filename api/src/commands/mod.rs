@@ -61,11 +61,7 @@ fn ended(done: anyhow::Result<()>) -> ExitCode {
 
 /// Connects to the registry that the settings name.
 async fn registry(application: &str) -> anyhow::Result<Database> {
-    let settings = DatabaseSettings {
-        url: config::load()?.postgres.url,
-        max_connections: 2,
-        application: application.to_owned(),
-    };
+    let settings = DatabaseSettings::for_command(config::load()?.postgres.url, application);
     Database::connect(&settings)
         .await
         .context("Postgres cannot be reached")

@@ -10,8 +10,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let config = config::load()?;
     let metrics = telemetry::init(&config.telemetry, "api")?;
     let lifecycle = Lifecycle::new(config.service.drain_timeout)?;
-    service::start(&config, metrics, &lifecycle)
-        .await
-        .context("the api cannot start")?;
+    let starting = service::start(&config, metrics, &lifecycle);
+    lifecycle.start(starting).await.context("the api cannot start")?;
     lifecycle.run_until_stopped().await.exit()
 }

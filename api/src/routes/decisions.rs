@@ -136,7 +136,6 @@ async fn decide(
         verb,
         reason: why.reason,
         decided_by: key.name,
-        decided_at: app.clock.now(),
     };
     match app.registry()?.decide(&order, &app.backend.store).await? {
         Ordered::Written(file) => Ok((StatusCode::ACCEPTED, Json(*file))),

@@ -7,7 +7,11 @@ mod loading;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use ::service::{clock::Clock, error::chain, health::Component};
+use ::service::{
+    clock::Clock,
+    error::chain,
+    health::{Component, Watchdog},
+};
 use arc_swap::ArcSwapOption;
 use backend::Backend;
 use chrono::{DateTime, Utc};
@@ -102,10 +106,12 @@ impl Serving {
     }
 
     /// Follows the registry: looks when woken and every `interval`, until told to stop.
-    pub(crate) async fn follow(app: App, interval: Duration, stop: CancellationToken) {
+    pub(crate) async fn follow(app: App, interval: Duration, watchdog: Watchdog, stop: CancellationToken) {
         loop {
             if app.registry().is_ok() {
+                watchdog.working_on("looking up the champion, and loading it when it is new");
                 app.serving.reconcile(&app.backend).await;
+                watchdog.idle();
             }
             app.serving.measure();
             tokio::select! {

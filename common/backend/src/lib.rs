@@ -12,7 +12,7 @@ use domain::ModelKind;
 use service::{
     config::Config,
     error::chain,
-    health::{Component, Health, Need},
+    health::{Component, Health, Need, Watchdog},
     lifecycle::Lifecycle,
 };
 use storage::{Database, DatabaseSettings, StorageError, Store};
@@ -20,6 +20,9 @@ use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 const RETRY: Duration = Duration::from_secs(1);
+
+/// After so long without progress a loop counts as stalled: every call to a server has given up before.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// How the servers behind a service are, as readiness tells it: until they are connected, down.
 pub struct Servers {
@@ -29,7 +32,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Adds them to `health`: without Postgres a service is not ready, without the broker degraded.
+    /// Adds them to `health`, and the relay between them: without Postgres a service is not ready, without the broker
+    /// degraded.
     #[must_use]
     pub fn register(health: &Health) -> Self {
         Self::needing(health, Need::Essential)
@@ -39,6 +43,13 @@ impl Servers {
     #[must_use]
     pub fn register_useful(health: &Health) -> Self {
         Self::needing(health, Need::Useful)
+    }
+
+    /// Watches a loop that works with Postgres: while one round of it makes no progress, readiness shows Postgres as
+    /// degraded, with what the loop is at.
+    #[must_use]
+    pub fn watchdog(&self) -> Watchdog {
+        self.postgres.watchdog(STALLED)
     }
 
     fn needing(health: &Health, postgres: Need) -> Self {
@@ -86,6 +97,7 @@ impl Backend {
             url: config.postgres.url.clone(),
             max_connections: config.postgres.max_connections,
             application: service.to_owned(),
+            statement_limit: config.postgres.statement_timeout,
         };
         let database = Database::connect_lazily(&settings).await?;
         let store = Store::open(&config.store.url).context("cannot open the object store")?;

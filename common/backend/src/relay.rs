@@ -10,7 +10,7 @@ use storage::outbox::{Backlog, OldestEvent, Unpublished};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::Backend;
+use crate::{Backend, STALLED};
 
 /// How many events that were never refused are published at a time.
 const BATCH: u64 = 100;
@@ -19,6 +19,9 @@ const RETRIES: u64 = 10;
 /// An event that waits longer than this, or a look that takes longer, degrades readiness.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// What a round that is under way when the service stops may still take.
+const LAST_ROUND: Duration = Duration::from_secs(5);
+
 /// Relays until told to stop; looks whenever something was committed here, and every `interval`.
 pub(crate) async fn run(
     backend: Backend,
@@ -26,13 +29,14 @@ pub(crate) async fn run(
     interval: Duration,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let watchdog = component.watchdog(LONGEST_WAIT);
+    let watchdog = component.watchdog(STALLED);
     let mut report = Report::new(component);
     loop {
         watchdog.working_on("relaying events");
-        match relay_all(&backend).await {
-            Ok(backlog) => report.looked(&backlog),
-            Err(error) => report.failed(&error),
+        match until_stopped(&stop, relay_all(&backend)).await {
+            None => return Ok(()),
+            Some(Ok(backlog)) => report.looked(&backlog),
+            Some(Err(error)) => report.failed(&error),
         }
         watchdog.idle();
         tokio::select! {
@@ -40,6 +44,15 @@ pub(crate) async fn run(
             () = backend.wake_relay.notified() => {}
             () = tokio::time::sleep(interval) => {}
         }
+    }
+}
+
+/// The result of `work`, unless the service stops and a server does not answer: nothing is lost then, for another
+/// relay publishes the rest.
+async fn until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = async { stop.cancelled().await; tokio::time::sleep(LAST_ROUND).await } => None,
     }
 }
 

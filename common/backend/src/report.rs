@@ -8,6 +8,8 @@ use storage::{Database, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::STALLED;
+
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ASK_STORE_EVERY: Duration = Duration::from_secs(10);
 
@@ -65,12 +67,16 @@ pub(crate) async fn postgres(
     component: Component,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let watchdog = component.watchdog(STALLED);
     loop {
-        match database.is_read_only().await {
-            Ok(false) => component.up(),
-            Ok(true) => component.degraded("it is read-only: whatever changes something waits"),
-            Err(error) => component.down(chain(&error)),
+        watchdog.working_on("asking Postgres for a sign of life");
+        match stop.run_until_cancelled(database.is_read_only()).await {
+            None => return Ok(()),
+            Some(Ok(false)) => component.up(),
+            Some(Ok(true)) => component.degraded("it is read-only: whatever changes something waits"),
+            Some(Err(error)) => component.down(chain(&error)),
         }
+        watchdog.idle();
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(LOOK_EVERY) => {}

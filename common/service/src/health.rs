@@ -5,7 +5,10 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -34,7 +37,8 @@ pub struct Health {
 struct Part {
     need: Need,
     condition: Condition,
-    work: Option<Work>,
+    /// By watchdog: several loops may work on behalf of one part.
+    work: BTreeMap<u64, Work>,
 }
 
 /// A unit of work that a watched loop has started and not finished.
@@ -116,7 +120,7 @@ impl Health {
         let part = Part {
             need,
             condition,
-            work: None,
+            work: BTreeMap::new(),
         };
         self.lock().insert(name.clone(), part);
         Component {
@@ -151,9 +155,13 @@ impl Health {
 impl Part {
     /// The condition that the owner reported, or degraded while its work makes no progress.
     fn current(&self, now: DateTime<Utc>) -> Condition {
-        let stalled = self.work.as_ref().and_then(Work::stalled_for);
-        match (self.condition.state, &self.work, stalled) {
-            (State::Up, Some(work), Some(silence)) => Condition {
+        let stalled = self
+            .work
+            .values()
+            .filter_map(|work| Some((work.stalled_for()?, work)))
+            .max_by_key(|(silence, _)| *silence);
+        match (self.condition.state, stalled) {
+            (State::Up, Some((silence, work))) => Condition {
                 state: State::Degraded,
                 detail: Some(format!(
                     "no progress for {} s: {}",
@@ -206,15 +214,20 @@ impl Component {
     /// `limit`, readiness shows the component as degraded and names the work.
     #[must_use]
     pub fn watchdog(&self, limit: Duration) -> Watchdog {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Watchdog {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             component: self.clone(),
             limit,
         }
     }
 
-    fn set_work(&self, work: Option<Work>) {
+    fn set_work(&self, watchdog: u64, work: Option<Work>) {
         if let Some(part) = self.health.lock().get_mut(&self.name) {
-            part.work = work;
+            match work {
+                Some(work) => part.work.insert(watchdog, work),
+                None => part.work.remove(&watchdog),
+            };
         }
     }
 
@@ -233,9 +246,10 @@ impl Component {
     }
 }
 
-/// Notices when a loop makes no progress; cheap to clone.
+/// Notices when a loop makes no progress; cheap to clone. Clones watch the same loop.
 #[derive(Clone, Debug)]
 pub struct Watchdog {
+    id: u64,
     component: Component,
     limit: Duration,
 }
@@ -243,16 +257,19 @@ pub struct Watchdog {
 impl Watchdog {
     /// Notes that the loop has started, or made progress with, the work that `description` names ("reading a.csv").
     pub fn working_on(&self, description: impl Into<String>) {
-        self.component.set_work(Some(Work {
-            description: description.into(),
-            last_progress: Instant::now(),
-            limit: self.limit,
-        }));
+        self.component.set_work(
+            self.id,
+            Some(Work {
+                description: description.into(),
+                last_progress: Instant::now(),
+                limit: self.limit,
+            }),
+        );
     }
 
     /// Notes that the loop has nothing to do.
     pub fn idle(&self) {
-        self.component.set_work(None);
+        self.component.set_work(self.id, None);
     }
 }
 
@@ -313,6 +330,7 @@ mod tests {
         patient.working_on("reading a.csv");
         assert_eq!(health.snapshot().status, Status::Ready);
         impatient.working_on("reading b.csv");
+        patient.idle();
         while health.snapshot().status == Status::Ready {}
         let condition = health.snapshot().components["inbox"].clone();
         assert_eq!(condition.state, State::Degraded);

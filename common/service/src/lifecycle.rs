@@ -27,7 +27,7 @@ pub struct Lifecycle {
     tasks: TaskTracker,
     deaths: mpsc::UnboundedSender<&'static str>,
     died: mpsc::UnboundedReceiver<&'static str>,
-    signals: Signals,
+    signals: mpsc::UnboundedReceiver<&'static str>,
     drain_timeout: Duration,
 }
 
@@ -60,15 +60,26 @@ impl Lifecycle {
     /// When the signals cannot be listened to.
     pub fn new(drain_timeout: Duration) -> io::Result<Self> {
         let (deaths, died) = mpsc::unbounded_channel();
+        let (heard, signals) = mpsc::unbounded_channel();
+        let soft = CancellationToken::new();
+        tokio::spawn(Signals::listen()?.pass_on(heard, soft.clone()));
         Ok(Self {
-            soft: CancellationToken::new(),
+            soft,
             hard: CancellationToken::new(),
             tasks: TaskTracker::new(),
             deaths,
             died,
-            signals: Signals::listen()?,
+            signals,
             drain_timeout,
         })
+    }
+
+    /// Waits for `starting`, which starts the service's tasks, unless the service is told to stop meanwhile.
+    ///
+    /// # Errors
+    /// What `starting` says.
+    pub async fn start(&self, starting: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+        self.soft.run_until_cancelled(starting).await.unwrap_or(Ok(()))
     }
 
     /// Fires when the service is to stop: take nothing new, finish what is in hand.
@@ -126,7 +137,9 @@ impl Lifecycle {
 
     async fn until_told_to_stop(&mut self) {
         tokio::select! {
-            name = self.signals.next() => info!(signal = name, "stopping"),
+            // First, so that the signal that fired the soft token is not taken for a second one.
+            biased;
+            Some(name) = self.signals.recv() => info!(signal = name, "stopping"),
             task = self.died.recv() => {
                 if let Some(name) = task {
                     error!(task = name, "stopping because of a dead task");
@@ -142,7 +155,7 @@ impl Lifecycle {
     async fn drain(&mut self) -> bool {
         tokio::select! {
             () = self.tasks.wait() => return false,
-            name = self.signals.next() => warn!(signal = name, "asked again, ending now"),
+            Some(name) = self.signals.recv() => warn!(signal = name, "asked again, ending now"),
             () = sleep(self.drain_timeout) => warn!("work in hand did not end in time, ending now"),
         }
         self.hard.cancel();
@@ -165,6 +178,17 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
+    }
+
+    /// Fires the soft token at the first, and tells of each, for as long as anybody listens.
+    async fn pass_on(mut self, heard: mpsc::UnboundedSender<&'static str>, soft: CancellationToken) {
+        loop {
+            let name = self.next().await;
+            if heard.send(name).is_err() {
+                return;
+            }
+            soft.cancel();
+        }
     }
 
     async fn next(&mut self) -> &'static str {

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait as _};
-use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait as _, DbBackend, Statement};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::StorageError;
+use crate::{
+    StorageError,
+    connection::{Connection, session_limits, with_pings},
+};
 
 /// How long to wait for a connection before Postgres counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A process that freezes inside a transaction must not hold its locks for ever.
-const IDLE_IN_TRANSACTION_MS: &str = "15000";
+/// How long a statement of a command may take: a person waits for it, and it may read or delete a great deal.
+const COMMAND_LIMIT: Duration = Duration::from_secs(3600);
 
 /// How to reach Postgres.
 #[derive(Debug, Clone)]
@@ -23,12 +26,27 @@ pub struct DatabaseSettings {
     pub max_connections: u32,
     /// The name that `pg_stat_activity` shows.
     pub application: String,
+    /// How long a statement may take. Then it is given up: as [`StorageError::Unavailable`], its connection closed.
+    pub statement_limit: Duration,
+}
+
+impl DatabaseSettings {
+    /// For a command that a person waits for, whose statements may take long.
+    #[must_use]
+    pub fn for_command(url: SecretString, application: &str) -> Self {
+        Self {
+            url,
+            max_connections: 2,
+            application: application.to_owned(),
+            statement_limit: COMMAND_LIMIT,
+        }
+    }
 }
 
 /// Postgres; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Database {
-    pub(crate) connection: DatabaseConnection,
+    pub(crate) connection: Connection,
 }
 
 impl Database {
@@ -39,8 +57,7 @@ impl Database {
     /// [`StorageError::Unavailable`] when Postgres does not answer, [`StorageError::Behind`] when
     /// migrations are missing.
     pub async fn connect(settings: &DatabaseSettings) -> Result<Self, StorageError> {
-        let connection = sea_orm::Database::connect(options(settings)).await?;
-        let database = Self { connection };
+        let database = Self::open(options(settings), settings).await?;
         database.check_schema().await?;
         Ok(database)
     }
@@ -54,17 +71,23 @@ impl Database {
     pub async fn connect_lazily(settings: &DatabaseSettings) -> Result<Self, StorageError> {
         let mut options = options(settings);
         options.connect_lazy(true);
-        let connection = sea_orm::Database::connect(options).await?;
-        Ok(Self { connection })
+        Self::open(options, settings).await
     }
 
-    /// Whether Postgres answers.
+    async fn open(options: ConnectOptions, settings: &DatabaseSettings) -> Result<Self, StorageError> {
+        let pool = sea_orm::Database::connect(options).await?;
+        Ok(Self {
+            connection: Connection::new(pool, settings.statement_limit),
+        })
+    }
+
+    /// Whether Postgres answers, within a few seconds.
     ///
     /// # Errors
     ///
     /// [`StorageError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), StorageError> {
-        Ok(self.connection.ping().await?)
+        Ok(self.connection.ping(ACQUIRE_TIMEOUT).await?)
     }
 
     /// Whether Postgres answers, but takes no changes: a standby, or an operator's setting.
@@ -118,17 +141,17 @@ impl Database {
 
 fn options(settings: &DatabaseSettings) -> ConnectOptions {
     let mut options = ConnectOptions::new(settings.url.expose_secret());
-    let application = settings.application.clone();
+    let (application, limits) = (
+        settings.application.clone(),
+        session_limits(settings.statement_limit),
+    );
     options
         .max_connections(settings.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
-        .map_sqlx_postgres_opts(move |options| {
-            options
-                .application_name(&application)
-                .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MS)])
-        });
+        .map_sqlx_postgres_opts(move |options| options.application_name(&application).options(limits.clone()))
+        .map_sqlx_postgres_pool_opts(with_pings);
     options
 }
 

@@ -8,12 +8,14 @@ use domain::{
     file::{DataFile, FileStatus},
 };
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction,
-    EntityTrait as _, NotSet, QueryFilter as _, QueryOrder as _, QuerySelect as _, TransactionTrait as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _,
+    NotSet, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use crate::{
     Database, StorageError, Store,
+    clock::now,
+    connection::DatabaseTransaction,
     database::sql,
     entity::{data_file, file_decision},
     file_row::{news, to_domain},
@@ -33,8 +35,6 @@ pub struct Order {
     pub reason: String,
     /// The name of the operator's key.
     pub decided_by: String,
-    /// When.
-    pub decided_at: DateTime<Utc>,
 }
 
 /// What became of an [`Order`].
@@ -91,7 +91,9 @@ impl Database {
         if file.status == FileStatus::Withdrawn && store.kept_batch(digest(&batch)?).await?.is_none() {
             return Ok(Ordered::NoRows);
         }
-        let row = order_row(order).insert(&transaction).await?;
+        let row = order_row(order, now(&transaction).await?)
+            .insert(&transaction)
+            .await?;
         transaction.commit().await?;
         Ok(Ordered::Written(Box::new(DataFile {
             decision: Some(decision_of(row)?),
@@ -125,8 +127,9 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn reject_held(&self, open: &OpenDecision, at: DateTime<Utc>) -> Result<bool, StorageError> {
+    pub async fn reject_held(&self, open: &OpenDecision) -> Result<bool, StorageError> {
         let change = self.begin_change().await?;
+        let at = now(&change.transaction).await?;
         let rejected = DataFile {
             status: FileStatus::Rejected,
             rejection: Some(format!(
@@ -179,18 +182,14 @@ impl OpenChange {
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn accept_decided(
-        self,
-        open: &OpenDecision,
-        rows_known: u64,
-        at: DateTime<Utc>,
-    ) -> Result<bool, StorageError> {
+    pub async fn accept_decided(self, open: &OpenDecision, rows_known: u64) -> Result<bool, StorageError> {
         let mut file = open.file.clone();
         file.status = FileStatus::Accepted;
         file.rows.rows_known = rows_known;
         file.dataset_version = Some(self.next_version());
         file.withdrawn_version = None;
         let rows = self.rows_with(&file);
+        let at = now(&self.transaction).await?;
         self.make_version(file.sha256, Change::Added, rows, at).await?;
         let update = sql(
             "UPDATE data_files SET status = 'accepted', rows_known = $2, dataset_version = $3, \
@@ -211,15 +210,11 @@ impl OpenChange {
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn withdraw_decided(
-        self,
-        open: &OpenDecision,
-        rows: u64,
-        at: DateTime<Utc>,
-    ) -> Result<bool, StorageError> {
+    pub async fn withdraw_decided(self, open: &OpenDecision, rows: u64) -> Result<bool, StorageError> {
         let mut file = open.file.clone();
         file.status = FileStatus::Withdrawn;
         file.withdrawn_version = Some(self.next_version());
+        let at = now(&self.transaction).await?;
         self.make_version(file.sha256, Change::Removed, rows, at).await?;
         let update = sql(
             "UPDATE data_files SET status = 'withdrawn', withdrawn_version = $2 \
@@ -263,14 +258,14 @@ async fn open(
         .await?)
 }
 
-fn order_row(order: &Order) -> file_decision::ActiveModel {
+fn order_row(order: &Order, at: DateTime<Utc>) -> file_decision::ActiveModel {
     file_decision::ActiveModel {
         seq: NotSet,
         sha256: Set(order.sha256.as_bytes().to_vec()),
         decision: Set(order.verb.name().to_owned()),
         reason: Set(order.reason.replace('\0', "\u{fffd}")),
         decided_by: Set(order.decided_by.clone()),
-        decided_at: Set(order.decided_at),
+        decided_at: Set(at),
         applied_at: Set(None),
     }
 }

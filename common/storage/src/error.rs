@@ -158,11 +158,11 @@ fn sqlx_can_wait(cause: &sqlx::Error) -> bool {
 }
 
 /// SQLSTATE classes after which the same statement may succeed later: connection (08), rolled back
-/// for others' sake (40), resources (53), operator intervention (57), read-only (25006), and a
-/// transaction that idled for too long (25P03). <https://www.postgresql.org/docs/15/errcodes-appendix.html>
+/// for others' sake (40), resources (53), operator intervention (57), read-only (25006), a
+/// transaction that idled for too long (25P03), and a lock that was waited for in vain (55P03). <https://www.postgresql.org/docs/15/errcodes-appendix.html>
 fn sqlstate_can_wait(code: &str) -> bool {
     let class = code.get(..2).unwrap_or_default();
-    matches!(class, "08" | "40" | "53" | "57") || matches!(code, "25006" | "25P03")
+    matches!(class, "08" | "40" | "53" | "57") || matches!(code, "25006" | "25P03" | "55P03")
 }
 
 #[cfg(test)]
@@ -173,6 +173,7 @@ mod tests {
     fn a_shutdown_is_waited_for_and_a_broken_constraint_is_not() {
         assert!(sqlstate_can_wait("57P01"));
         assert!(sqlstate_can_wait("25006"));
+        assert!(sqlstate_can_wait("55P03"));
         assert!(!sqlstate_can_wait("23505"));
     }
 }

@@ -26,7 +26,7 @@ pub struct PastEvent {
 pub struct EventFilter {
     /// Of this type.
     pub name: Option<String>,
-    /// Committed then, by the clock of whoever committed.
+    /// Committed then, by the database's clock.
     pub during: During,
 }
 

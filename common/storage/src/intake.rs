@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     DatasetVersion, Sha256,
     event::{DatasetReady, Event, EventData},
@@ -14,8 +14,7 @@ use domain::{
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::Set,
-    ConnectionTrait as _, DatabaseTransaction, EntityTrait as _, Iterable as _, QueryOrder as _,
-    TransactionTrait as _,
+    ConnectionTrait as _, EntityTrait as _, Iterable as _, QueryOrder as _,
     sea_query::{Expr, ExprTrait as _, OnConflict},
 };
 use tracing::warn;
@@ -24,6 +23,8 @@ use uuid::Uuid;
 pub use crate::file_row::Kept;
 use crate::{
     Database, StorageError,
+    clock::now,
+    connection::DatabaseTransaction,
     database::sql,
     entity::{data_file, dataset},
     file_row::{news, to_domain, to_row},
@@ -104,33 +105,37 @@ impl Database {
         })
     }
 
-    /// Records that nothing of `file` is used; content that was accepted or held stays so.
+    /// Records that nothing of `file` is used; content that was accepted or held stays so. Its times become the
+    /// database's.
     ///
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn record_rejection(&self, file: &DataFile) -> Result<(), StorageError> {
-        self.record(file, None, EventData::FileRejected(news(file))).await
+    pub async fn record_rejection(&self, file: &mut DataFile) -> Result<(), StorageError> {
+        let happened = EventData::FileRejected(news(file));
+        self.record(file, None, happened).await
     }
 
-    /// Records that `file` waits for an operator; content that was accepted or held before stays so.
+    /// Records that `file` waits for an operator; content that was accepted or held before stays so. Its times become
+    /// the database's.
     ///
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn record_held(&self, file: &DataFile, kept: &Kept) -> Result<(), StorageError> {
-        self.record(file, Some(kept), EventData::FileHeld(news(file)))
-            .await
+    pub async fn record_held(&self, file: &mut DataFile, kept: &Kept) -> Result<(), StorageError> {
+        let happened = EventData::FileHeld(news(file));
+        self.record(file, Some(kept), happened).await
     }
 
     async fn record(
         &self,
-        file: &DataFile,
+        file: &mut DataFile,
         kept: Option<&Kept>,
         happened: EventData,
     ) -> Result<(), StorageError> {
         // Under the lock, so that nobody accepts the same content at the same time.
         let OpenChange { transaction, .. } = self.begin_change().await?;
+        on_the_databases_clock(file, now(&transaction).await?);
         if upsert(&transaction, file, kept).await? == 0 {
             return Ok(transaction.rollback().await?);
         }
@@ -192,13 +197,14 @@ impl OpenChange {
             .map_or(DatasetVersion::FIRST, |newest| newest.version.next())
     }
 
-    /// Commits the file, its dataset version and their events.
+    /// Commits the file, its dataset version and their events. The file's times become the database's.
     ///
     /// # Errors
     ///
     /// When Postgres does not commit; then nothing happened, or, where Postgres stays away, all of it: ask for the file
     /// again.
-    pub async fn commit(self, file: &DataFile, kept: &Kept) -> Result<(), StorageError> {
+    pub async fn commit(self, file: &mut DataFile, kept: &Kept) -> Result<(), StorageError> {
+        on_the_databases_clock(file, now(&self.transaction).await?);
         let rows = self.rows_with(file);
         self.make_version(file.sha256, Change::Added, rows, file.finished_at)
             .await?;
@@ -252,6 +258,14 @@ impl OpenChange {
             rows,
         })
     }
+}
+
+/// Moves a file's times onto the database's clock: a service's own measures how long something took, and does not say
+/// when it was.
+fn on_the_databases_clock(file: &mut DataFile, now: DateTime<Utc>) {
+    let took = (file.finished_at - file.received_at).max(TimeDelta::zero());
+    file.received_at = now - took;
+    file.finished_at = now;
 }
 
 /// Appends what happened, at least one thing, to the outbox; the last thing a transaction does before its commit. Gives

@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::{Database, StorageError, entity::api_key};
+use crate::{Database, StorageError, clock::now, entity::api_key};
 
 /// What became of a key that was to be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Added {
 }
 
 impl Database {
-    /// Adds a key; adding one that works already changes nothing.
+    /// Adds a key, made now by the database's clock; adding one that works already changes nothing.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl Database {
         let once = OnConflict::column(api_key::Column::Hash)
             .update_column(api_key::Column::Hash)
             .to_owned();
-        let row = api_key::Entity::insert(to_row(key, hash))
+        let row = api_key::Entity::insert(to_row(key, hash, now(&self.connection).await?))
             .on_conflict(once)
             .exec_with_returning(&self.connection)
             .await?;
@@ -69,17 +69,13 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn revoke_keys(
-        &self,
-        name_or_id: &str,
-        at: DateTime<Utc>,
-    ) -> Result<Vec<ApiKey>, StorageError> {
+    pub async fn revoke_keys(&self, name_or_id: &str) -> Result<Vec<ApiKey>, StorageError> {
         let mut named = Condition::any().add(api_key::Column::Name.eq(name_or_id));
         if let Ok(id) = name_or_id.parse::<Uuid>() {
             named = named.add(api_key::Column::Id.eq(id));
         }
         let rows = api_key::Entity::update_many()
-            .col_expr(api_key::Column::RevokedAt, Expr::value(at))
+            .col_expr(api_key::Column::RevokedAt, Expr::cust("clock_timestamp()"))
             .filter(api_key::Column::RevokedAt.is_null())
             .filter(named)
             .exec_with_returning(&self.connection)
@@ -120,13 +116,13 @@ impl Database {
     }
 }
 
-fn to_row(key: &ApiKey, hash: Sha256) -> api_key::ActiveModel {
+fn to_row(key: &ApiKey, hash: Sha256, created_at: DateTime<Utc>) -> api_key::ActiveModel {
     api_key::ActiveModel {
         id: Set(key.id),
         name: Set(key.name.clone()),
         role: Set(key.role.name().to_owned()),
         hash: Set(hash.as_bytes().to_vec()),
-        created_at: Set(key.created_at),
+        created_at: Set(created_at),
         revoked_at: Set(key.revoked_at),
     }
 }

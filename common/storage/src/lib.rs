@@ -7,6 +7,7 @@
 
 pub mod batch;
 mod clock;
+mod connection;
 pub mod data_files;
 mod database;
 pub mod datasets;

@@ -11,14 +11,14 @@ use chrono::{DateTime, Utc};
 use domain::event::{Delivery, Event};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, EntityTrait as _, FromQueryResult, NotSet,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, TransactionTrait as _,
+    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, FromQueryResult, NotSet, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, LockBehavior, LockType},
 };
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Database, StorageError, database::sql, entity::event};
+use crate::{Database, StorageError, connection::DatabaseTransaction, database::sql, entity::event};
 
 /// Advisory lock under which events get their place in the order of commits.
 const EVENTS_LOCK: i64 = 0x6c61_7069_0001;

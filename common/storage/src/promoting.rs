@@ -6,13 +6,13 @@ use domain::{
     event::{Event, EventData, ModelReady},
     model::Action,
 };
-use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, DatabaseTransaction, TransactionTrait as _,
-};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _};
 use uuid::Uuid;
 
 use crate::{
     Database, StorageError,
+    clock::now,
+    connection::DatabaseTransaction,
     database::sql,
     entity::{freeze, promotion},
     outbox,
@@ -22,15 +22,13 @@ use crate::{
 /// Advisory lock under which model versions, promotions and freezes are given out.
 const MODELS_LOCK: i64 = 0x6c61_7069_0003;
 
-/// Who decides, why and when.
+/// Who decides, and why.
 #[derive(Debug, Clone, Copy)]
 pub struct Decided<'a> {
     /// `gate`, or the name of an operator's key.
     pub by: &'a str,
     /// In the decider's words.
     pub reason: &'a str,
-    /// When.
-    pub at: DateTime<Utc>,
 }
 
 /// How a change by hand went.
@@ -50,13 +48,14 @@ pub(crate) async fn lock_reign(transaction: &DatabaseTransaction) -> Result<Reig
     reign(transaction).await
 }
 
-/// Adds the next promotion to the sequence; the event that tells of it is the caller's to append.
+/// Adds the next promotion to the sequence, at a time taken under the lock; the event that tells of it is the caller's to append.
 pub(crate) async fn insert_promotion(
     transaction: &DatabaseTransaction,
     reign: Reign,
     version: ModelVersion,
     action: Action,
     decided: Decided<'_>,
+    at: DateTime<Utc>,
 ) -> Result<PromotionNumber, StorageError> {
     let number = reign
         .promotion
@@ -64,7 +63,7 @@ pub(crate) async fn insert_promotion(
     let row = promotion::ActiveModel {
         number: Set(number.into()),
         model_version: Set(version.into()),
-        promoted_at: Set(decided.at),
+        promoted_at: Set(at),
         promoted_by: Set(decided.by.to_owned()),
         reason: Set(plain(decided.reason)),
         action: Set(action.name().to_owned()),
@@ -92,9 +91,10 @@ impl Database {
         if lock_reign(&transaction).await? != expected {
             return Ok(ByHand::Moved);
         }
-        let number = insert_promotion(&transaction, expected, model.version, action, decided).await?;
+        let at = now(&transaction).await?;
+        let number = insert_promotion(&transaction, expected, model.version, action, decided, at).await?;
         if action == Action::Rollback && !expected.frozen {
-            insert_freeze(&transaction, true, decided).await?;
+            insert_freeze(&transaction, true, decided, at).await?;
         }
         let ready = EventData::ModelReady(ModelReady {
             promotion: number,
@@ -104,10 +104,10 @@ impl Database {
         });
         let event = Event {
             id: Uuid::now_v7(),
-            time: decided.at,
+            time: at,
             data: ready,
         };
-        outbox::append(&transaction, &[event], decided.at).await?;
+        outbox::append(&transaction, &[event], at).await?;
         transaction.commit().await?;
         Ok(ByHand::Promoted(number))
     }
@@ -122,7 +122,8 @@ impl Database {
         if lock_reign(&transaction).await?.frozen == frozen {
             return Ok(false);
         }
-        insert_freeze(&transaction, frozen, decided).await?;
+        let at = now(&transaction).await?;
+        insert_freeze(&transaction, frozen, decided, at).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -132,6 +133,7 @@ async fn insert_freeze(
     transaction: &DatabaseTransaction,
     frozen: bool,
     decided: Decided<'_>,
+    at: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     let statement = sql("SELECT coalesce(max(number), 0) + 1 AS next FROM freezes", []);
     let row = transaction.query_one_raw(statement).await?;
@@ -139,7 +141,7 @@ async fn insert_freeze(
     let row = freeze::ActiveModel {
         number: Set(next.unwrap_or(1)),
         frozen: Set(frozen),
-        decided_at: Set(decided.at),
+        decided_at: Set(at),
         decided_by: Set(decided.by.to_owned()),
         reason: Set(plain(decided.reason)),
     };

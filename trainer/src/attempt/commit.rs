@@ -44,10 +44,7 @@ pub(super) async fn commit(
             judged_against: reign,
         };
         let verdict = |version| judgement.clone().into_verdict(version);
-        match database
-            .finish_run(lease, &trained, verdict, trainer.clock.now())
-            .await?
-        {
+        match database.finish_run(lease, &trained, verdict).await? {
             Finish::Committed(version) => {
                 let verdict = judgement.into_verdict(version);
                 return Ok(tell(lease, version, verdict));

@@ -120,10 +120,7 @@ async fn note(trainer: &Trainer, lease: &Lease, progress: Progress, trials: &[Tr
     if let Some(best) = progress.best_mae {
         metrics::gauge!("lapidary_run_best_mae_usd", "kind" => kind).set(best);
     }
-    let noted = trainer
-        .backend
-        .database
-        .note_progress(lease, progress, trials, trainer.clock.now());
+    let noted = trainer.backend.database.note_progress(lease, progress, trials);
     match noted.await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Trouble::LeaseLost),

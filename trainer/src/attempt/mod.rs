@@ -200,14 +200,14 @@ async fn write_end(
     end: &End,
     log: &[String],
 ) -> Result<bool, StorageError> {
-    let (database, now) = (&trainer.backend.database, trainer.clock.now());
+    let database = &trainer.backend.database;
     match end {
         End::PutBack => database.put_back_run(lease, log).await,
         End::Requeue(reason) => {
             let wait = retry_after(trainer.retry_after, lease.failures + 1);
             database.requeue_run(lease, reason, log, wait).await
         }
-        End::Fail(reason) => database.fail_run(lease, reason, log, now).await,
+        End::Fail(reason) => database.fail_run(lease, reason, log).await,
     }
 }
 

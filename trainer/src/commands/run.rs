@@ -37,10 +37,7 @@ impl Run {
         let trainer = Trainer::new(connect(&config).await?, &config);
         let version = self.dataset_version(&trainer).await?;
         let terms = trainer.terms(&learner)?;
-        let lease = trainer
-            .backend
-            .database
-            .open_run(self.kind, version, &terms, trainer.clock.now());
+        let lease = trainer.backend.database.open_run(self.kind, version, &terms);
         let lease = lease.await.context("the run could not be started")?;
         eprintln!("run {}: {} on dataset version {version}", lease.run_id, self.kind);
 

@@ -10,7 +10,9 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let config = config::load()?;
     let metrics = telemetry::init(&config.telemetry, "trainer")?;
     let lifecycle = Lifecycle::new(config.service.drain_timeout)?;
-    service::start(&config, metrics, &lifecycle)
+    let starting = service::start(&config, metrics, &lifecycle);
+    lifecycle
+        .start(starting)
         .await
         .context("the trainer cannot start")?;
     lifecycle.run_until_stopped().await.exit()

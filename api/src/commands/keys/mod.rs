@@ -41,11 +41,7 @@ impl Command {
 
 /// Connects to the registry that the settings name.
 async fn registry() -> anyhow::Result<Database> {
-    let settings = DatabaseSettings {
-        url: config::load()?.postgres.url,
-        max_connections: 1,
-        application: "api keys".to_owned(),
-    };
+    let settings = DatabaseSettings::for_command(config::load()?.postgres.url, "api keys");
     Database::connect(&settings)
         .await
         .context("the keys in Postgres cannot be reached")

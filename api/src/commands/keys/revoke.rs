@@ -1,6 +1,5 @@
 //! `api keys revoke`.
 
-use ::service::clock::Clock;
 use anyhow::bail;
 use clap::Args;
 
@@ -14,8 +13,7 @@ pub(crate) struct Revoke {
 
 impl Revoke {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let now = Clock::system().now();
-        let revoked = super::registry().await?.revoke_keys(&self.key, now).await?;
+        let revoked = super::registry().await?.revoke_keys(&self.key).await?;
         if revoked.is_empty() {
             // What was asked for is not repeated, since it may be a key.
             bail!("no working key has this name or id; `api keys list` shows them all");

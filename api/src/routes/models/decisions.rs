@@ -101,7 +101,6 @@ async fn decided(
     let decided = Decided {
         by: &key.name,
         reason: why.reason(),
-        at: app.clock.now(),
     };
     let done = app
         .registry()?

@@ -55,7 +55,6 @@ async fn set(
     let decided = Decided {
         by: &key.name,
         reason: why.reason(),
-        at: app.clock.now(),
     };
     registry.set_frozen(frozen, decided).await?;
     registry.champion().await?.map(Json).ok_or_else(none)

@@ -18,6 +18,11 @@ pub(super) fn check(config: &Config) -> Check {
         config.postgres.max_connections,
         1..=1000,
     )?;
+    within(
+        "postgres.statement_timeout_ms",
+        config.postgres.statement_timeout.as_millis(),
+        1000..=86_400_000,
+    )?;
     address("rabbitmq.url", &config.rabbitmq.url, &["amqp", "amqps"])?;
     within(
         "ingest.max_rejected_share",

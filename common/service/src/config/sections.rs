@@ -46,6 +46,9 @@ pub struct Postgres {
     pub url: SecretString,
     /// Connections of one service at most.
     pub max_connections: u32,
+    /// How long a statement of a service may take (`statement_timeout_ms`).
+    #[serde(rename = "statement_timeout_ms", deserialize_with = "milliseconds")]
+    pub statement_timeout: Duration,
 }
 
 /// The broker.

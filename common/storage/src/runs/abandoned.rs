@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::{DatasetVersion, ModelKind};
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, FromQueryResult, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, FromQueryResult};
 use uuid::Uuid;
 
 use super::{
     claim::{Lease, MAX_CRASHES},
     finish::record_failure,
 };
-use crate::{Database, StorageError, database::sql};
+use crate::{Database, StorageError, clock::now, connection::DatabaseTransaction, database::sql};
 
 /// A run that was taken from a silent trainer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +50,9 @@ impl Database {
         &self,
         served: &[ModelKind],
         grace: Duration,
-        at: DateTime<Utc>,
     ) -> Result<Vec<ReleasedRun>, StorageError> {
         let transaction = self.connection.begin().await?;
+        let at = now(&transaction).await?;
         let mut released = Vec::new();
         for row in abandoned(&transaction, served, grace).await? {
             released.push(release(&transaction, row, at).await?);

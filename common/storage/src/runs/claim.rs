@@ -10,14 +10,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::{DatasetVersion, ModelKind};
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, FromQueryResult, JsonValue, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, JsonValue};
 use uuid::Uuid;
 
 use super::{
     finish::record_failure,
     open::{Origin, announce_start, insert},
 };
-use crate::{Database, StorageError, clock::from_now, database::sql};
+use crate::{
+    Database, StorageError,
+    clock::{from_now, now},
+    connection::DatabaseTransaction,
+    database::sql,
+};
 
 /// How often a run's trainer may fall silent before the run counts as failed: what kills a trainer every time
 /// must not do so for ever.
@@ -110,14 +115,10 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn claim_run(
-        &self,
-        kind: ModelKind,
-        terms: &ClaimTerms,
-        at: DateTime<Utc>,
-    ) -> Result<Claim, StorageError> {
+    pub async fn claim_run(&self, kind: ModelKind, terms: &ClaimTerms) -> Result<Claim, StorageError> {
         let transaction = self.connection.begin().await?;
         lock_kind(&transaction, kind).await?;
+        let at = now(&transaction).await?;
         let Some(newest) = newest_dataset(&transaction).await? else {
             return Ok(Claim::NothingToDo);
         };

@@ -12,16 +12,15 @@ use domain::{
     run::Trial,
     verdict::Verdict,
 };
-use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, DatabaseTransaction, TransactionTrait as _,
-};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{claim::Lease, progress::insert_trials};
 use crate::{
     Database, StorageError,
-    clock::from_now,
+    clock::{from_now, now},
+    connection::DatabaseTransaction,
     database::sql,
     entity::model,
     outbox,
@@ -72,10 +71,9 @@ impl Database {
         lease: &Lease,
         trained: &Trained<'_>,
         verdict: impl FnOnce(ModelVersion) -> Verdict,
-        at: DateTime<Utc>,
     ) -> Result<Finish, StorageError> {
         let transaction = self.connection.begin().await?;
-        if !end_run(&transaction, lease, trained, at).await? {
+        if !end_run(&transaction, lease, trained).await? {
             return Ok(Finish::LeaseLost);
         }
         insert_trials(&transaction, lease, trained.trials).await?;
@@ -83,6 +81,7 @@ impl Database {
         if reign != trained.judged_against {
             return Ok(Finish::ChampionMoved);
         }
+        let at = now(&transaction).await?;
         let version = next_model_version(&transaction).await?;
         let verdict = verdict(version);
         insert_model(&transaction, lease, trained, version, &verdict, at).await?;
@@ -91,9 +90,8 @@ impl Database {
             let decided = Decided {
                 by: "gate",
                 reason: &verdict.reason,
-                at,
             };
-            let promotion = insert_promotion(&transaction, reign, version, Action::Gate, decided).await?;
+            let promotion = insert_promotion(&transaction, reign, version, Action::Gate, decided, at).await?;
             happened.push(EventData::ModelReady(ModelReady {
                 promotion,
                 model_version: version,
@@ -111,14 +109,9 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn fail_run(
-        &self,
-        lease: &Lease,
-        error: &str,
-        log: &[String],
-        at: DateTime<Utc>,
-    ) -> Result<bool, StorageError> {
+    pub async fn fail_run(&self, lease: &Lease, error: &str, log: &[String]) -> Result<bool, StorageError> {
         let transaction = self.connection.begin().await?;
+        let at = now(&transaction).await?;
         let ours = record_failure(&transaction, lease, error, log, at).await?;
         transaction.commit().await?;
         Ok(ours)
@@ -232,19 +225,17 @@ async fn end_run(
     transaction: &DatabaseTransaction,
     lease: &Lease,
     trained: &Trained<'_>,
-    at: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let [id, attempt] = key(lease);
     let statement = sql(
         "UPDATE training_runs SET status = 'succeeded', lease_until = NULL, error = NULL, parameters = $3, \
-         metrics = $4, log = log || $5, finished_at = $6 WHERE id = $1 AND attempts = $2 AND status = 'running'",
+         metrics = $4, log = log || $5, finished_at = clock_timestamp() WHERE id = $1 AND attempts = $2 AND status = 'running'",
         [
             id,
             attempt,
             trained.parameters.clone().into(),
             json!(trained.metrics).into(),
             lines(trained.log).into(),
-            at.into(),
         ],
     );
     Ok(transaction.execute_raw(statement).await?.rows_affected() == 1)

@@ -5,11 +5,17 @@ use domain::{
     DatasetVersion, ModelKind,
     event::{Event, EventData, RunNews},
 };
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, TransactionTrait as _};
+use sea_orm::ConnectionTrait as _;
 use uuid::Uuid;
 
 use super::claim::{ClaimTerms, Lease};
-use crate::{Database, StorageError, clock::from_now, database::sql, outbox};
+use crate::{
+    Database, StorageError,
+    clock::{from_now, now},
+    connection::DatabaseTransaction,
+    database::sql,
+    outbox,
+};
 
 /// Why a run is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +37,10 @@ impl Database {
         kind: ModelKind,
         dataset_version: DatasetVersion,
         terms: &ClaimTerms,
-        at: DateTime<Utc>,
     ) -> Result<Lease, StorageError> {
         let transaction = self.connection.begin().await?;
         let lease = Lease::first(kind, dataset_version, terms);
+        let at = now(&transaction).await?;
         insert(&transaction, &lease, Origin::OnDemand, terms, at).await?;
         transaction.commit().await?;
         Ok(lease)

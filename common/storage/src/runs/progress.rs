@@ -1,16 +1,15 @@
 //! What a run tells while it runs: its progress and its trials.
 
-use chrono::{DateTime, Utc};
 use domain::{
     event::{Event, EventData, RunProgressed},
     run::{Progress, Trial},
 };
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, FromQueryResult, JsonValue, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, JsonValue};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::claim::Lease;
-use crate::{Database, StorageError, database::sql, outbox};
+use crate::{Database, StorageError, clock::now, connection::DatabaseTransaction, database::sql, outbox};
 
 #[derive(Debug, FromQueryResult)]
 struct Row {
@@ -33,7 +32,6 @@ impl Database {
         lease: &Lease,
         progress: Progress,
         trials: &[Trial],
-        at: DateTime<Utc>,
     ) -> Result<bool, StorageError> {
         let transaction = self.connection.begin().await?;
         let statement = sql(
@@ -48,6 +46,7 @@ impl Database {
             return Ok(false);
         }
         insert_trials(&transaction, lease, trials).await?;
+        let at = now(&transaction).await?;
         let news = RunProgressed {
             run_id: lease.run_id,
             kind: lease.kind,

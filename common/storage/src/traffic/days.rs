@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate};
-use sea_orm::{ConnectionTrait as _, FromQueryResult, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, FromQueryResult};
 use uuid::Uuid;
 
 use crate::{Database, StorageError, database::sql};

@@ -79,7 +79,7 @@ impl Database {
     #[must_use]
     pub fn traffic_writer(&self) -> TrafficWriter {
         TrafficWriter {
-            pool: self.connection.get_postgres_connection_pool().clone(),
+            pool: self.connection.pool().clone(),
             connection: None,
             of_day: None,
         }

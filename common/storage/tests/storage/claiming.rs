@@ -7,7 +7,7 @@ use domain::{DatasetVersion, ModelKind, run::RunStatus};
 use serde_json::json;
 use storage::runs::claim::Claim;
 
-use crate::support::{accept, claimed, finish, now, over_registry, terms};
+use crate::support::{accept, claimed, finish, over_registry, terms};
 
 const LONG: Duration = Duration::from_secs(600);
 /// Over as soon as it is given.
@@ -23,7 +23,7 @@ async fn many_versions_make_one_run_on_the_newest() -> Result<()> {
         assert_eq!(lease.dataset_version.get(), 50);
         finish(&registry, &lease, None).await?;
         assert_eq!(
-            registry.claim_run(ModelKind::Linear, &terms(LONG), now()).await?,
+            registry.claim_run(ModelKind::Linear, &terms(LONG)).await?,
             Claim::NothingToDo
         );
         assert_eq!(raw.number("SELECT count(*) FROM training_runs").await?, 1);
@@ -38,7 +38,7 @@ async fn a_live_lease_is_waited_for_and_one_that_is_over_is_taken_over() -> Resu
         accept(&registry, "a.csv").await?;
         let first = claimed(&registry, LONG).await?;
         assert_eq!(
-            registry.claim_run(ModelKind::Linear, &terms(LONG), now()).await?,
+            registry.claim_run(ModelKind::Linear, &terms(LONG)).await?,
             Claim::Busy
         );
         assert!(registry.renew_lease(&first, OVER).await?);
@@ -67,7 +67,7 @@ async fn a_run_whose_trainers_always_fall_silent_is_given_up() -> Result<()> {
             "{claim:?}"
         );
         assert_eq!(
-            registry.claim_run(ModelKind::Linear, &terms(OVER), now()).await?,
+            registry.claim_run(ModelKind::Linear, &terms(OVER)).await?,
             Claim::NothingToDo
         );
         let run = registry.run(run).await?.unwrap();
@@ -111,7 +111,7 @@ async fn a_run_goes_on_with_the_settings_it_was_begun_with() -> Result<()> {
         let begun = claimed(&registry, OVER).await?;
         let mut others = terms(LONG);
         (others.seed, others.settings) = (7, json!({"kind": "other"}));
-        let Claim::Claimed(resumed) = registry.claim_run(ModelKind::Linear, &others, now()).await? else {
+        let Claim::Claimed(resumed) = registry.claim_run(ModelKind::Linear, &others).await? else {
             panic!("it was not claimed");
         };
         assert_eq!((resumed.run_id, resumed.seed), (begun.run_id, 42));
@@ -129,7 +129,7 @@ async fn a_run_on_demand_that_was_put_back_is_gone_on_with_by_whoever_serves() -
         finish(&registry, &automatic, None).await?;
         let version = DatasetVersion::FIRST;
         let asked = registry
-            .open_run(ModelKind::Linear, version, &terms(LONG), now())
+            .open_run(ModelKind::Linear, version, &terms(LONG))
             .await?;
         assert!(registry.put_back_run(&asked, &[]).await?);
         let resumed = claimed(&registry, LONG).await?;
@@ -239,10 +239,10 @@ async fn silent_runs_of_kinds_that_nobody_trains_are_released_with_a_word() -> R
         let own = claimed(&registry, OVER).await?;
 
         let linear = [ModelKind::Linear];
-        let none = registry.release_abandoned_runs(&linear, LONG, now()).await?;
+        let none = registry.release_abandoned_runs(&linear, LONG).await?;
         assert!(none.is_empty(), "their own trainers come first: {none:?}");
         let released = registry
-            .release_abandoned_runs(&linear, Duration::ZERO, now())
+            .release_abandoned_runs(&linear, Duration::ZERO)
             .await?;
         assert_eq!(released.len(), 2, "{released:?}");
 
@@ -270,7 +270,7 @@ async fn silent_runs_of_a_kind_with_a_live_run_are_left_to_its_trainer() -> Resu
                 .open_run(ModelKind::Xgboost, DatasetVersion::FIRST, &terms(lease), now())
                 .await?;
         }
-        let released = registry.release_abandoned_runs(&[], Duration::ZERO, now()).await?;
+        let released = registry.release_abandoned_runs(&[], Duration::ZERO).await?;
         assert!(released.is_empty(), "{released:?}");
         Ok(())
     })

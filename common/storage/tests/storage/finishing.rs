@@ -6,7 +6,7 @@ use anyhow::Result;
 use domain::{ModelVersion, PromotionNumber, run::RunStatus};
 use storage::runs::finish::Finish;
 
-use crate::support::{accept, claimed, finish, now, over_registry};
+use crate::support::{accept, claimed, finish, over_registry};
 
 const LONG: Duration = Duration::from_secs(600);
 const OVER: Duration = Duration::ZERO;
@@ -18,7 +18,7 @@ async fn only_the_attempt_that_holds_the_run_commits() -> Result<()> {
         let slow = claimed(&registry, OVER).await?;
         let quick = claimed(&registry, LONG).await?;
         assert_eq!(finish(&registry, &slow, None).await?, Finish::LeaseLost);
-        assert!(!registry.fail_run(&slow, "too late", &[], now()).await?);
+        assert!(!registry.fail_run(&slow, "too late", &[]).await?);
         assert!(!registry.requeue_run(&slow, "too late", &[], OVER).await?);
         assert_eq!(
             finish(&registry, &quick, None).await?,
@@ -76,7 +76,7 @@ async fn a_failed_run_is_kept_with_its_error() -> Result<()> {
         let lease = claimed(&registry, LONG).await?;
         assert!(
             registry
-                .fail_run(&lease, "too few samples\0", &["line".to_owned()], now())
+                .fail_run(&lease, "too few samples\0", &["line".to_owned()])
                 .await?
         );
         let run = registry.run(lease.run_id).await?.unwrap();

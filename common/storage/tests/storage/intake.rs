@@ -41,15 +41,15 @@ async fn accepted_content_is_known_for_ever_and_rejected_content_is_judged_anew(
         rejected.status = FileStatus::Rejected;
         rejected.rejection = Some("half of its rows are bad".to_owned());
         rejected.ignored_columns = vec!["nul\0".to_owned()];
-        registry.record_rejection(&rejected).await?;
+        registry.record_rejection(&mut rejected.clone()).await?;
         rejected.rejection = Some("again".to_owned());
-        registry.record_rejection(&rejected).await?;
+        registry.record_rejection(&mut rejected.clone()).await?;
         let kept = registry.data_file(rejected.sha256).await?.unwrap();
         assert_eq!(kept.rejection.as_deref(), Some("again"));
         assert_eq!(kept.ignored_columns, ["nul\u{fffd}"]);
 
         accept(&registry, "a.csv").await?;
-        registry.record_rejection(&rejected).await?;
+        registry.record_rejection(&mut rejected.clone()).await?;
         assert_eq!(
             registry.data_file(rejected.sha256).await?.unwrap().status,
             FileStatus::Accepted

@@ -1,6 +1,7 @@
 //! What the registry promises, against real Postgres.
 
 mod claiming;
+mod clocks;
 mod finishing;
 mod intake;
 mod keys;
@@ -8,5 +9,6 @@ mod outbox;
 mod progress;
 mod promoting;
 mod retention;
+mod silence;
 mod support;
 mod traffic;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use chrono::TimeDelta;
 use domain::{ModelVersion, PromotionNumber, model::Action};
 use storage::{
     Database, PageRequest,
@@ -12,16 +11,12 @@ use storage::{
     runs::finish::Finish,
 };
 
-use crate::support::{accept, claimed, finish, finish_under, now, over_registry};
+use crate::support::{accept, claimed, clock, finish, finish_under, over_registry};
 
 const LONG: Duration = Duration::from_secs(600);
 
 fn decided(reason: &str) -> Decided<'_> {
-    Decided {
-        by: "ops",
-        reason,
-        at: now() + TimeDelta::hours(1),
-    }
+    Decided { by: "ops", reason }
 }
 
 /// So many models, each promoted by the gate.
@@ -151,16 +146,19 @@ async fn a_verdict_from_before_a_freeze_is_not_committed() -> Result<()> {
     .await
 }
 
+/// W13: promotions by the gate and by hand have their times from one clock, the database's.
 #[tokio::test]
 async fn who_was_champion_at_a_moment_can_be_told() -> Result<()> {
-    over_registry(|registry, _| async move {
-        models(&registry, 2).await?;
-        roll_back(&registry).await?;
+    over_registry(|registry, raw| async move {
         let at = async |moment| anyhow::Ok(registry.champion_at(moment).await?);
-        assert!(at(now() - TimeDelta::seconds(1)).await?.is_none());
-        let before = at(now()).await?.context("no champion")?;
+        let beginning = clock(&raw).await?;
+        models(&registry, 2).await?;
+        let moment = clock(&raw).await?;
+        roll_back(&registry).await?;
+        assert!(at(beginning).await?.is_none());
+        let before = at(moment).await?.context("no champion")?;
         assert_eq!((before.model.version.get(), before.frozen), (2, false));
-        let after = at(now() + TimeDelta::hours(2)).await?.context("no champion")?;
+        let after = at(clock(&raw).await?).await?.context("no champion")?;
         assert_eq!((after.model.version.get(), after.frozen), (1, true));
         Ok(())
     })

@@ -13,7 +13,7 @@ use storage::{
 use tempfile::TempDir;
 use url::Url;
 
-use crate::support::{accept_rows, claimed, file, finish, kept, now, over_registry};
+use crate::support::{accept_rows, claimed, file, finish, kept, over_registry};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -52,7 +52,6 @@ impl Shop {
             verb,
             reason: "a test".to_owned(),
             decided_by: "anna".to_owned(),
-            decided_at: now(),
         };
         Ok(self.registry.decide(&order, &self.store).await?)
     }
@@ -61,7 +60,7 @@ impl Shop {
         self.decide(Verb::Withdraw, name).await?;
         let decisions = self.registry.open_decisions().await?;
         let change = self.registry.begin_decided().await?;
-        assert!(change.withdraw_decided(&decisions[0], 1, now()).await?);
+        assert!(change.withdraw_decided(&decisions[0], 1).await?);
         Ok(())
     }
 
@@ -99,13 +98,15 @@ async fn needed_are_the_newest_version_the_champions_runs_under_way_and_held_fil
             held: Some("unlike".to_owned()),
             ..file("held")
         };
-        registry.record_held(&held, &shop.keep("held").await?).await?;
+        registry
+            .record_held(&mut held.clone(), &shop.keep("held").await?)
+            .await?;
         let rejected = domain::file::DataFile {
             status: FileStatus::Rejected,
             rejection: Some("bad".to_owned()),
             ..file("rejected")
         };
-        registry.record_rejection(&rejected).await?;
+        registry.record_rejection(&mut rejected.clone()).await?;
         for name in ["a", "b", "c"] {
             shop.withdraw(name).await?;
         }

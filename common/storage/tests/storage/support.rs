@@ -1,8 +1,11 @@
 //! A registry of one's own, and things to put into it.
 
-use std::{panic::resume_unwind, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    time::Duration,
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, Utc};
 use domain::{
     ModelKind, ModelVersion, PromotionNumber, Sha256,
@@ -13,6 +16,7 @@ use domain::{
     run::Trial,
     verdict::{Contender, Verdict},
 };
+use futures_util::FutureExt as _;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use storage::{
@@ -27,13 +31,13 @@ use testkit::TestDatabase;
 /// Runs a test over an empty registry, and deletes it, whatever the test did.
 pub async fn over_registry<F>(test: impl FnOnce(Database, TestDatabase) -> F) -> Result<()>
 where
-    F: Future<Output = Result<()>> + Send + 'static,
+    F: Future<Output = Result<()>>,
 {
     let raw = TestDatabase::migrated().await?;
     let registry = connect(&raw).await?;
-    let result = tokio::spawn(test(registry, raw.clone())).await;
+    let result = AssertUnwindSafe(test(registry, raw.clone())).catch_unwind().await;
     raw.delete().await?;
-    result.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+    result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// The registry in a database of any schema.
@@ -47,11 +51,19 @@ pub async fn connect_by(url: &str) -> Result<Database, StorageError> {
         url: SecretString::from(url),
         max_connections: 8,
         application: "test".to_owned(),
+        statement_limit: Duration::from_secs(30),
     };
     Database::connect(&settings).await
 }
 
-/// Some moment.
+/// What the database's clock says.
+pub async fn clock(raw: &TestDatabase) -> Result<DateTime<Utc>> {
+    let rows = raw.query("SELECT clock_timestamp() AS now").await?;
+    let now = rows.first().and_then(|row| row["now"].as_str());
+    Ok(now.context("no time")?.parse()?)
+}
+
+/// Some moment, long ago or far ahead of the database's.
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_780_000_000, 0).unwrap_or_default()
 }
@@ -103,7 +115,7 @@ pub async fn accept_rows(registry: &Database, name: &str, kept: &Kept) -> Result
         bail!("{name} was accepted before");
     };
     file.dataset_version = Some(acceptance.next_version());
-    Ok(acceptance.commit(&file, kept).await?)
+    Ok(acceptance.commit(&mut file, kept).await?)
 }
 
 /// Terms with a lease of this length.
@@ -118,10 +130,7 @@ pub fn terms(lease: Duration) -> ClaimTerms {
 
 /// A claim that must be granted.
 pub async fn claimed(registry: &Database, lease: Duration) -> Result<Lease> {
-    match registry
-        .claim_run(ModelKind::Linear, &terms(lease), now())
-        .await?
-    {
+    match registry.claim_run(ModelKind::Linear, &terms(lease)).await? {
         Claim::Claimed(lease) => Ok(lease),
         other => bail!("{other:?}"),
     }
@@ -168,7 +177,7 @@ pub async fn finish_under(registry: &Database, lease: &Lease, judged_against: Re
         log: &["trained\0".to_owned()],
         judged_against,
     };
-    Ok(registry.finish_run(lease, &trained, promoted, now()).await?)
+    Ok(registry.finish_run(lease, &trained, promoted).await?)
 }
 
 /// A trial of this number.

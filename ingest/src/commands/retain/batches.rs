@@ -22,11 +22,7 @@ pub(super) struct Batches {
 
 impl Batches {
     pub(super) async fn open(config: &Config, now: DateTime<Utc>) -> anyhow::Result<Self> {
-        let settings = DatabaseSettings {
-            url: config.postgres.url.clone(),
-            max_connections: 1,
-            application: "ingest retain".to_owned(),
-        };
+        let settings = DatabaseSettings::for_command(config.postgres.url.clone(), "ingest retain");
         let database = Database::connect(&settings).await;
         Ok(Self {
             database: database.context("what is in use cannot be asked for in Postgres")?,

@@ -6,6 +6,7 @@ mod intake;
 mod keys;
 mod path;
 mod rest;
+mod silence;
 mod traffic;
 mod training;
 mod versions;

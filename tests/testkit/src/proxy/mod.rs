@@ -23,9 +23,23 @@ struct Switches {
     /// How often the way was cut: connections made before a cut do not outlive it.
     cuts: u64,
     is_held: bool,
+    /// How often connections fell silent: those made before the last time pass nothing any more.
+    silences: u64,
     blocked: Option<String>,
     /// After a client has sent this, the answer to its next COMMIT is lost.
     lost_commit: Option<String>,
+}
+
+impl Switches {
+    /// Whether a connection made after so many silences still passes what the server says.
+    fn is_heard(&self, silences: u64) -> bool {
+        self.silences == silences
+    }
+
+    /// Whether it passes what the client says, too.
+    fn is_passing(&self, silences: u64) -> bool {
+        !self.is_held && self.is_heard(silences)
+    }
 }
 
 /// What proxy, connections and test share.
@@ -99,6 +113,12 @@ impl Proxy {
         self.shared.switches.send_modify(|it| it.is_held = true);
     }
 
+    /// From now on the connections that there are pass nothing in either direction, for ever, and stay open: a server
+    /// process that froze, or a way that forgot them. New connections are as good as ever.
+    pub fn silence(&self) {
+        self.shared.switches.send_modify(|it| it.silences += 1);
+    }
+
     /// Comes when a client has sent something that is held.
     pub async fn holds_something(&self) {
         self.shared.held.notified().await;
@@ -125,11 +145,13 @@ impl Proxy {
         let _ = switches.wait_for(|it| it.lost_commit.is_none()).await;
     }
 
-    /// Undoes [`Self::cut`], [`Self::hold`] and [`Self::block`]: lets new connections through, and what is held.
+    /// Undoes [`Self::cut`], [`Self::hold`] and [`Self::block`]: lets new connections through, and what is held. What
+    /// fell silent stays so.
     pub fn restore(&self) {
         self.shared.switches.send_modify(|it| {
             *it = Switches {
                 cuts: it.cuts,
+                silences: it.silences,
                 ..Switches::default()
             };
         });
@@ -149,7 +171,7 @@ async fn accept(listener: TcpListener, target: String, protocol: pass::Protocol,
             let mut cut = shared.switches.subscribe();
             tokio::select! {
                 // How a connection ends is for its two ends to judge.
-                _ = connect(client, &target, protocol, &shared) => {}
+                _ = connect(client, &target, protocol, switches.silences, &shared) => {}
                 _ = cut.wait_for(|it| it.cuts > switches.cuts) => {}
             }
             drop(open);
@@ -157,13 +179,19 @@ async fn accept(listener: TcpListener, target: String, protocol: pass::Protocol,
     }
 }
 
-async fn connect(client: TcpStream, target: &str, protocol: pass::Protocol, shared: &Shared) -> Result<()> {
+async fn connect(
+    client: TcpStream,
+    target: &str,
+    protocol: pass::Protocol,
+    silences: u64,
+    shared: &Shared,
+) -> Result<()> {
     let server = TcpStream::connect(target).await?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let loses_answer = watch::Sender::new(false);
-    let up = pass::up(from_client, to_server, shared, &loses_answer);
-    let down = pass::down(from_server, to_client, protocol, shared, &loses_answer);
+    let up = pass::up(from_client, to_server, silences, shared, &loses_answer);
+    let down = pass::down(from_server, to_client, protocol, silences, shared, &loses_answer);
     tokio::try_join!(up, down)?;
     Ok(())
 }

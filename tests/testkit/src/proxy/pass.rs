@@ -43,6 +43,7 @@ impl Protocol {
 pub(super) async fn up(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
+    silences: u64,
     shared: &Shared,
     loses_answer: &watch::Sender<bool>,
 ) -> Result<()> {
@@ -50,10 +51,10 @@ pub(super) async fn up(
     let mut switches = shared.switches.subscribe();
     loop {
         let read = from.read(&mut buffer).await?;
-        if switches.borrow().is_held {
+        if !switches.borrow().is_passing(silences) {
             shared.held.notify_one();
         }
-        switches.wait_for(|it| !it.is_held).await?;
+        switches.wait_for(|it| it.is_passing(silences)).await?;
         if read == 0 {
             return Ok(());
         }
@@ -82,6 +83,7 @@ pub(super) async fn down(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     protocol: Protocol,
+    silences: u64,
     shared: &Shared,
     loses_answer: &watch::Sender<bool>,
 ) -> Result<()> {
@@ -97,6 +99,7 @@ pub(super) async fn down(
             shared.switches.send_modify(|it| it.lost_commit = None);
             bail!("the answer to a COMMIT is lost, as the test wants it");
         }
+        switches.wait_for(|it| it.is_heard(silences)).await?;
         let whole = protocol.whole(&pending);
         to.write_all(&pending[..whole]).await?;
         pending.drain(..whole);
