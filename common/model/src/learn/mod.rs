@@ -5,7 +5,9 @@ pub mod elastic_net;
 mod error;
 pub mod linear;
 mod make;
+mod problem;
 mod rank;
+mod target;
 mod watch;
 pub mod xgboost;
 

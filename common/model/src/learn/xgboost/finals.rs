@@ -8,7 +8,7 @@ use super::{
     pruning::Bar,
     trial::{Course, Stand},
 };
-use crate::learn::LearnError;
+use crate::learn::{LearnError, target::Target};
 
 /// How many of the best trials run once more.
 const FINALISTS: usize = 4;
@@ -60,8 +60,13 @@ fn slower(parameters: Parameters) -> Parameters {
 }
 
 /// Fits what won on all of `training`, with as many trees as were best on the validation side.
-pub(super) fn refit(training: &[Sample], winner: &Winner, seed: u64) -> Result<Vec<u8>, LearnError> {
-    let table = Table::of(training)?;
+pub(super) fn refit(
+    training: &[Sample],
+    target: &Target,
+    winner: &Winner,
+    seed: u64,
+) -> Result<Vec<u8>, LearnError> {
+    let table = Table::of(training, target)?;
     let mut model = Boosting::new(&table, &[], &winner.parameters, seed)?;
     (0..winner.course.rounds).try_for_each(|_| model.grow())?;
     Ok(model.to_json()?)

@@ -9,7 +9,7 @@ use super::{
     space::{Point, Space},
     trial::{Course, Stand},
 };
-use crate::learn::LearnError;
+use crate::learn::{LearnError, target::Target};
 
 /// How many trials are asked for at once, whatever the number of threads.
 const BATCH: usize = 8;
@@ -34,9 +34,9 @@ struct Plan {
 type Outcome = (Course, Duration);
 
 impl Hunt {
-    pub(super) fn new(sides: &Sides, settings: &SearchSettings) -> Result<Self, LearnError> {
+    pub(super) fn new(sides: &Sides, target: &Target, settings: &SearchSettings) -> Result<Self, LearnError> {
         let threads = settings.threads.get().min(BATCH);
-        let stands = (0..threads).map(|_| Stand::new(sides));
+        let stands = (0..threads).map(|_| Stand::new(sides, target));
         Ok(Self {
             seed: settings.seed,
             stands: stands.collect::<Result<_, _>>()?,

@@ -9,7 +9,7 @@ use super::{
     pruning::{self, Bar, Marks},
     sides::Sides,
 };
-use crate::learn::LearnError;
+use crate::learn::{LearnError, target::Target};
 
 /// The most trees of a trial.
 pub(super) const MAX_ROUNDS: u32 = 1_000;
@@ -52,10 +52,10 @@ pub(super) struct Course {
 }
 
 impl Stand {
-    pub(super) fn new(sides: &Sides) -> Result<Self, LearnError> {
+    pub(super) fn new(sides: &Sides, target: &Target) -> Result<Self, LearnError> {
         Ok(Self {
-            fitting: Table::of(&sides.fitting)?,
-            validation: Table::of(&sides.validation)?,
+            fitting: Table::of(&sides.fitting, target)?,
+            validation: Table::of(&sides.validation, target)?,
         })
     }
 
