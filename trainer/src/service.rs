@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use ::service::{
-    clock::Clock, config::Config, health::Health, lifecycle::Lifecycle, probes::Probes, telemetry::Metrics,
+    clock::Clock, config::Config, health::{Health, Need}, lifecycle::Lifecycle, probes::Probes, telemetry::Metrics,
 };
 use backend::{Backend, Servers};
 use broker::Consumer;
 use domain::ModelKind;
 use tokio::time::timeout;
 
-use crate::{trainer::Trainer, worker::Worker};
+use crate::{challengers, trainer::Trainer, worker::Worker};
 
 /// How long the end waits for learners, which stop between two batches of trials: a process that ends while XGBoost is
 /// at work may crash on its way out.
@@ -21,6 +21,7 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     let clock = Clock::system();
     let health = Health::new(clock.clone());
     let servers = Servers::register(&health);
+    let challengers = health.component("challengers", Need::Useful);
     let probes = Probes { health, metrics }.bind(config.trainer.listen).await?;
     let token = lifecycle.soft_stop();
     lifecycle.spawn("probes", async move {
@@ -30,6 +31,16 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     let backend = Backend::connect(config, "trainer").await?;
     backend.start(config, lifecycle, servers, backend.publisher().state());
     let trainer = Trainer::new(backend, config);
+    let watch = challengers::watch(
+        trainer.backend.database.clone(),
+        challengers,
+        config.trainer.sweep_interval,
+        lifecycle.soft_stop(),
+    );
+    lifecycle.spawn("challengers", async move {
+        watch.await;
+        Ok(())
+    });
     let (learning, stop) = (trainer.learning.clone(), lifecycle.soft_stop());
     lifecycle.spawn("learners", async move {
         stop.cancelled().await;

@@ -6,6 +6,7 @@
 //! ([`store`]).
 
 pub mod batch;
+pub mod challengers;
 mod clock;
 pub mod data_files;
 mod database;

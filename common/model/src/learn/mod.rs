@@ -5,6 +5,7 @@ pub mod elastic_net;
 mod error;
 pub mod linear;
 mod make;
+pub mod memory;
 mod problem;
 mod rank;
 mod target;

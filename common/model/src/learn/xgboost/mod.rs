@@ -34,6 +34,7 @@ pub use learner::Settings;
 pub(in crate::learn) use learner::learn;
 pub use parameters::Parameters;
 use sides::Sides;
+pub(super) use sides::MOST_SEARCHED;
 pub(super) use space::SpaceError;
 pub use trial::Trial;
 pub use watch::{Next, Watch};

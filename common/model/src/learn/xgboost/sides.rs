@@ -8,7 +8,7 @@ use domain::{DiamondHash, Sample, hash::InnerSide};
 use crate::learn::LearnError;
 
 /// A search takes no more samples than this.
-pub(super) const MOST_SAMPLES: usize = 500_000;
+pub(in crate::learn) const MOST_SEARCHED: u64 = 500_000;
 
 /// Training samples by inner side, each in the order they came in.
 pub(super) struct Sides {
@@ -22,7 +22,7 @@ impl Sides {
     /// Puts each sample on the side that its diamond's hash decides; an error where one side stays empty. Where there
     /// are too many, the hash decides which are left out.
     pub(super) fn of(training: &[Sample]) -> Result<Self, LearnError> {
-        Self::of_at_most(MOST_SAMPLES, training)
+        Self::of_at_most(MOST_SEARCHED as usize, training)
     }
 
     fn of_at_most(most: usize, training: &[Sample]) -> Result<Self, LearnError> {
