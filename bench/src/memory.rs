@@ -79,7 +79,10 @@ async fn measure(world: &World, options: &Options, file: &Path) -> Result<()> {
     let rows = options.rows as f64;
     for one in &measured {
         let beyond = (one.peak_mib - bare) * f64::from(1 << 20) / rows;
-        println!("| {} | {:.0} | {:.0} | {beyond:.0} |", one.what, one.seconds, one.peak_mib);
+        println!(
+            "| {} | {:.0} | {:.0} | {beyond:.0} |",
+            one.what, one.seconds, one.peak_mib
+        );
     }
     println!("| XGBoost alone | | {bare:.0} | |");
     let worst = measured.iter().map(|one| one.peak_mib).fold(0.0, f64::max);

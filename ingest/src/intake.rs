@@ -17,8 +17,8 @@ use datafile::Limits;
 use domain::{
     Sha256,
     file::{DataFile, FileStatus, Timings},
-    row::RowLimits,
     profile::{Distribution, Profile},
+    row::RowLimits,
 };
 use storage::intake::{Acceptance, Kept, OpenChange};
 use tracing::info;

@@ -117,18 +117,28 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_never_fits_is_refused_in_words() {
         let memory = Memory::new(400_000_000);
-        let refused = memory.reserve(ModelKind::Linear, 30_000_000, 2).await.unwrap_err();
+        let refused = memory
+            .reserve(ModelKind::Linear, 30_000_000, 2)
+            .await
+            .unwrap_err();
         let words = refused.to_string();
         assert!(
             words.starts_with("training linear on 30000000 samples needs about ")
-                && words.contains(" GB of memory, and this trainer may use 400 MB: raise trainer.max_memory_bytes"),
+                && words.contains(
+                    " GB of memory, and this trainer may use 400 MB: raise trainer.max_memory_bytes"
+                ),
             "{words}"
         );
     }
 
     #[tokio::test]
     async fn a_run_gets_as_many_threads_as_fit() {
-        let threads = async |limit| Memory::new(limit).reserve(KIND, ROWS, 4).await.map(|it| it.threads);
+        let threads = async |limit| {
+            Memory::new(limit)
+                .reserve(KIND, ROWS, 4)
+                .await
+                .map(|it| it.threads)
+        };
         assert_eq!(threads(needed(4)).await.unwrap(), 4);
         assert_eq!(threads(needed(3) + 1).await.unwrap(), 3);
         assert!(threads(needed(1) - 1).await.is_err());

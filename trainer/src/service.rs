@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use ::service::{
-    clock::Clock, config::Config, health::{Health, Need}, lifecycle::Lifecycle, probes::Probes, telemetry::Metrics,
+    clock::Clock,
+    config::Config,
+    health::{Health, Need},
+    lifecycle::Lifecycle,
+    probes::Probes,
+    telemetry::Metrics,
 };
 use backend::{Backend, Servers};
 use broker::Consumer;

@@ -229,7 +229,8 @@ mod tests {
         let hashes: Vec<_> = (1..=20_000)
             .map(|n| DiamondHash::of(&diamond(f64::from(n) / 100.0)))
             .collect();
-        let drawn = |wanted| -> Vec<bool> { hashes.iter().map(|hash| hash.is_drawn(wanted, 20_000)).collect() };
+        let drawn =
+            |wanted| -> Vec<bool> { hashes.iter().map(|hash| hash.is_drawn(wanted, 20_000)).collect() };
         let few = drawn(5_000);
         let count = few.iter().filter(|drawn| **drawn).count();
         assert!((4_800..=5_200).contains(&count), "{count} of 20,000");

@@ -58,7 +58,9 @@ pub struct Verdict {
     /// Why, in a sentence.
     #[cfg_attr(
         feature = "openapi",
-        schema(example = "holdout error 7.45 % (MAE 271.86 USD) beats the champion's 12.38 % (MAE 550.27 USD) by 107.73 USD on a diamond of 2401.00 USD")
+        schema(
+            example = "holdout error 7.45 % (MAE 271.86 USD) beats the champion's 12.38 % (MAE 550.27 USD) by 107.73 USD on a diamond of 2401.00 USD"
+        )
     )]
     pub reason: String,
     /// The new model.

@@ -25,7 +25,7 @@ fn main() -> Result<()> {
     };
     let parameters: Value = serde_json::from_str(parameters)?;
     let (table, mean) = table(file)?;
-    let booster = Booster::new_with_json_config(&[&table], settings(&parameters, mean)?)?;
+    let mut booster = Booster::new_with_json_config(&[&table], settings(&parameters, mean)?)?;
     for round in 0..TREES {
         booster.update(&table, round)?;
     }

@@ -31,7 +31,10 @@ fn free_memory(meminfo: &str) -> Option<u64> {
 /// The least limit of the control groups (version 1 or 2) that `groups`, as in `/proc/self/cgroup`, names below
 /// `mounted`, and of those around them. In a container the groups' own folder may be all that is there.
 fn group_limit(mounted: &Path, groups: &str) -> Option<u64> {
-    groups.lines().filter_map(|line| limit_of_line(mounted, line)).min()
+    groups
+        .lines()
+        .filter_map(|line| limit_of_line(mounted, line))
+        .min()
 }
 
 /// A line is `NUMBER:CONTROLLERS:PATH`; in version 2 there are no controllers.
@@ -77,16 +80,26 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), "services/memory.max", "700000000\n");
         write(root.path(), "services/trainer/memory.max", "max\n");
-        assert_eq!(group_limit(root.path(), "0::/services/trainer\n"), Some(700_000_000));
+        assert_eq!(
+            group_limit(root.path(), "0::/services/trainer\n"),
+            Some(700_000_000)
+        );
         write(root.path(), "services/trainer/memory.max", "500000000\n");
-        assert_eq!(group_limit(root.path(), "0::/services/trainer\n"), Some(500_000_000));
+        assert_eq!(
+            group_limit(root.path(), "0::/services/trainer\n"),
+            Some(500_000_000)
+        );
         assert_eq!(group_limit(root.path(), "0::/elsewhere\n"), None);
     }
 
     #[test]
     fn groups_of_version_1_have_their_limit_elsewhere() {
         let root = tempfile::tempdir().unwrap();
-        write(root.path(), "memory/box/memory.limit_in_bytes", "9223372036854771712\n");
+        write(
+            root.path(),
+            "memory/box/memory.limit_in_bytes",
+            "9223372036854771712\n",
+        );
         write(root.path(), "memory/memory.limit_in_bytes", "300000000\n");
         let groups = "5:cpu,cpuacct:/box\n4:hugetlb,memory:/box\n0::/\n";
         assert_eq!(group_limit(root.path(), groups), Some(300_000_000));

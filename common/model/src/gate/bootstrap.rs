@@ -106,7 +106,10 @@ mod tests {
         let (good, absurd) = (fixture::predictor(1.0), fixture::predictor(f64::MAX));
         assert_eq!(difference(&good, &good, &[]), None);
         let difference = difference(&absurd, &good, &fixture::samples(9)).unwrap();
-        assert!(difference.low > 0.0 && difference.high.is_finite(), "{difference:?}");
+        assert!(
+            difference.low > 0.0 && difference.high.is_finite(),
+            "{difference:?}"
+        );
     }
 
     proptest! {

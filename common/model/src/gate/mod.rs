@@ -13,8 +13,8 @@ use domain::{
 
 use crate::{Predictor, score};
 use reason::{Opponent, Standing};
-use selection::Selection;
 pub(crate) use selection::LARGEST_LOG_ERROR;
+use selection::Selection;
 
 /// What a challenger must achieve.
 #[derive(Debug, Clone, Copy, PartialEq)]

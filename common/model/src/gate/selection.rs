@@ -98,7 +98,10 @@ mod tests {
         let clean = Selection::of(&predictor, &samples).unwrap();
         for absurd in [1e-300, 1e6, 1e9, 1e300] {
             let selection = Selection::of(&predictor, &priced(&samples, 7, absurd)).unwrap();
-            assert!(selection.error <= clean.error + 2.0 / 100.0, "{absurd}: {selection:?}");
+            assert!(
+                selection.error <= clean.error + 2.0 / 100.0,
+                "{absurd}: {selection:?}"
+            );
             assert!(selection.r2.unwrap() > 0.9, "{absurd}: {selection:?}");
         }
     }

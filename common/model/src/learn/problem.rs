@@ -27,7 +27,11 @@ impl Problem {
         Self::in_blocks(samples, BLOCK, part)
     }
 
-    fn in_blocks(samples: &[Sample], block: usize, part: impl Fn(&[Sample]) -> Self) -> Result<Self, LearnError> {
+    fn in_blocks(
+        samples: &[Sample],
+        block: usize,
+        part: impl Fn(&[Sample]) -> Self,
+    ) -> Result<Self, LearnError> {
         let (first, rest) = samples.split_at(samples.len().min(block));
         let mut parts = rest.chunks(block).map(&part);
         parts.try_fold(part(first), |before, part| before.followed_by(&part)?.reduced())
@@ -90,12 +94,22 @@ mod tests {
         for block in [4, 37, 500, 999] {
             let reduced = Problem::in_blocks(&samples, block, part).unwrap();
             assert_eq!(reduced.design.dim(), (4, 3));
-            let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * b.abs(), "{a} {b} in blocks of {block}");
+            let near =
+                |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * b.abs(), "{a} {b} in blocks of {block}");
             let gram = |problem: &Problem| problem.design.t().dot(&problem.design);
-            gram(&reduced).iter().zip(&gram(&whole)).for_each(|(a, b)| near(*a, *b));
+            gram(&reduced)
+                .iter()
+                .zip(&gram(&whole))
+                .for_each(|(a, b)| near(*a, *b));
             let products = |problem: &Problem| problem.design.t().dot(&problem.targets);
-            products(&reduced).iter().zip(&products(&whole)).for_each(|(a, b)| near(*a, *b));
-            near(reduced.targets.dot(&reduced.targets), whole.targets.dot(&whole.targets));
+            products(&reduced)
+                .iter()
+                .zip(&products(&whole))
+                .for_each(|(a, b)| near(*a, *b));
+            near(
+                reduced.targets.dot(&reduced.targets),
+                whole.targets.dot(&whole.targets),
+            );
         }
     }
 

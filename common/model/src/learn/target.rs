@@ -45,7 +45,10 @@ impl Target {
 
     /// The logarithm of [`price`](Self::price).
     pub(super) fn log_price(&self, sample: &Sample) -> f64 {
-        let (log, law) = (sample.price.get().ln(), self.law.estimate_log(sample.diamond.carat));
+        let (log, law) = (
+            sample.price.get().ln(),
+            self.law.estimate_log(sample.diamond.carat),
+        );
         if law.is_finite() {
             log.min(law + LARGEST_LOG_ERROR).max(law - LARGEST_LOG_ERROR)
         } else {
@@ -89,9 +92,16 @@ mod tests {
             let target = Target::of(&samples);
             let usual = fixture::samples(400)[7].price.get();
             let factor = target.price(&samples[7]) / usual;
-            assert!((0.02..50.0).contains(&factor), "{absurd} is fitted as {factor} times the price");
+            assert!(
+                (0.02..50.0).contains(&factor),
+                "{absurd} is fitted as {factor} times the price"
+            );
             for (place, sample) in samples.iter().enumerate().filter(|(place, _)| *place != 7) {
-                assert_eq!(target.price(sample), sample.price.get(), "{place} beside {absurd}");
+                assert_eq!(
+                    target.price(sample),
+                    sample.price.get(),
+                    "{place} beside {absurd}"
+                );
             }
         }
     }

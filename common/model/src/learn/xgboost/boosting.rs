@@ -32,7 +32,11 @@ impl Table {
 fn matrix(samples: &[Sample]) -> Result<DMatrix, XGBError> {
     let (columns, number) = (features::NAMES.len(), size_of::<f32>());
     let mut rows: Vec<f32> = Vec::with_capacity(samples.len() * columns);
-    rows.extend(samples.iter().flat_map(|sample| features::row(&sample.diamond.into())));
+    rows.extend(
+        samples
+            .iter()
+            .flat_map(|sample| features::row(&sample.diamond.into())),
+    );
     // Row by row, by the strides; the crate's own way from rows takes zeros, the worst grades, as missing.
     DMatrix::from_col_major_f32(
         &rows,
@@ -233,7 +237,9 @@ mod tests {
             samples[7].price = domain::Price::try_from(absurd).unwrap();
             let model = table(&samples).unwrap();
             let mae = grown(&model, 60).mae(&table(&clean).unwrap()).unwrap();
-            let best = grown(&table(&clean).unwrap(), 60).mae(&table(&clean).unwrap()).unwrap();
+            let best = grown(&table(&clean).unwrap(), 60)
+                .mae(&table(&clean).unwrap())
+                .unwrap();
             assert!(mae < 2.0 * best, "{mae} beside {absurd}, {best} without");
         }
     }

@@ -74,7 +74,9 @@ async fn dataset_versions_without_a_usable_challenger_are_told() -> Result<()> {
         let trainer = world.start("trainer", &[&settings[..], &QUICK].concat()).await?;
         for version in 1..=3 {
             world.drop_file(&format!("{version}.csv"), &diamonds(300, version))?;
-            world.becomes("SELECT count(*) FROM models", version.into()).await?;
+            world
+                .becomes("SELECT count(*) FROM models", version.into())
+                .await?;
         }
         let address = trainer.address().await?;
         let told = until("the trainer to tell", async || {
@@ -84,7 +86,9 @@ async fn dataset_versions_without_a_usable_challenger_are_told() -> Result<()> {
         })
         .await?;
         assert_eq!(told["status"], "degraded");
-        let detail = told["components"]["challengers"]["detail"].as_str().unwrap_or_default();
+        let detail = told["components"]["challengers"]["detail"]
+            .as_str()
+            .unwrap_or_default();
         assert!(
             detail.starts_with("the last 3 dataset versions gave no model that could become champion:")
                 && detail.contains("r2 at least 1"),
