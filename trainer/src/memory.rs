@@ -150,13 +150,13 @@ mod tests {
         let memory = Memory::new(needed(2) + needed(1) - 2 * PIECE);
         let first = memory.reserve(KIND, ROWS, 2).await.unwrap();
         let mut second = pin!(memory.reserve(KIND, ROWS, 1));
-        assert!(matches!(futures_poll(second.as_mut()).await, Poll::Pending));
+        assert!(matches!(poll_once(second.as_mut()).await, Poll::Pending));
         drop(first);
         assert_eq!(second.await.unwrap().threads, 1);
     }
 
     /// Polls once.
-    async fn futures_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
         std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
     }
 

@@ -83,7 +83,7 @@ impl Judgement {
 
 /// Scores challenger and champion on the same `holdout` and decides between them.
 ///
-/// The lower mean error wins, errors being distances between logarithms that are limited ([`selection`]), if it is
+/// The lower mean error wins, errors being distances between the logarithms of price and prediction, limited to 2, if it is
 /// lower by more than the rules ask for and every check passes; without a champion, or with one whose artifact cannot be used, the checks alone decide. A frozen
 /// champion is never replaced; the reason says who would have won. The bootstrap interval of the
 /// difference is shown and decides nothing. A MAE that is not finite, or of no samples, is written

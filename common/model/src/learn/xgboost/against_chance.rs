@@ -68,7 +68,7 @@ fn drawn(sides: &Sides, seed: u64, budget: f64) -> f64 {
     let (mut least, mut spent) = (f64::INFINITY, 0.0);
     while spent < budget {
         let parameters = any(&mut random);
-        let course = stand.run(&parameters, seed, &Bar::NONE).unwrap();
+        let course = stand.run(&parameters, seed, &Bar::NONE, &Timeless).unwrap();
         spent += cost(&parameters, course.grown);
         least = least.min(course.mae);
     }

@@ -62,7 +62,7 @@ impl Hunt {
         let (seed, bar) = (self.seed, Bar::of(&self.marks));
         let outcomes = batch::run(&plans, &mut self.stands, |plan, stand| {
             let started = watch.elapsed();
-            let course = stand.run(&plan.parameters, seed, &bar)?;
+            let course = stand.run(&plan.parameters, seed, &bar, watch)?;
             Ok::<Outcome, LearnError>((course, watch.elapsed().saturating_sub(started)))
         });
         let mut outcomes = plans.iter().zip(outcomes);

@@ -93,9 +93,9 @@ pub fn search(
         }
     }
     let (trials, stands) = hunt.into_trials();
-    let winner = finals::winner(&trials, stands, settings.seed)?;
+    let winner = finals::winner(&trials, stands, settings.seed, watch)?;
     Ok(Found {
-        booster: finals::refit(training, &target, &winner, settings.seed)?,
+        booster: finals::refit(training, &target, &winner, settings.seed, watch)?,
         parameters: winner.parameters,
         rounds: winner.course.rounds,
         validation_mae: winner.course.mae,
