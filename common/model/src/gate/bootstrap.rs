@@ -1,7 +1,7 @@
 //! How sure the difference between two models is: a paired bootstrap over the holdout.
 //!
-//! Each resample draws as many samples as the holdout has, with replacement, and takes the mean
-//! difference of the errors that models are chosen by ([`selection`]); the interval holds the middle 95 % of those means (percentile
+//! Each resample draws as many samples as the holdout has, with replacement, and takes the mean difference of the
+//! errors that models are chosen by ([`selection`]); the interval holds the middle 95 % of those means (percentile
 //! method, Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
 
 use domain::{Sample, verdict::Difference};

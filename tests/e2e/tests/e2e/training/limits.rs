@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use testkit::{World, in_world, until};
+use testkit::{Process, World, in_world, until};
 
 use super::{QUICK, RUNS};
 use crate::data::{diamonds, get};
@@ -97,6 +97,36 @@ async fn dataset_versions_without_a_usable_challenger_are_told() -> Result<()> {
         let metrics = reqwest::get(format!("{address}/metrics")).await?.text().await?;
         let gauge = "lapidary_dataset_versions_without_usable_challenger{service=\"trainer\"} 3";
         assert!(metrics.contains(gauge), "{metrics}");
+        Ok(())
+    })
+    .await
+}
+
+/// The most memory that a process has had resident, in MiB.
+fn peak_mib(process: &Process) -> Result<u64> {
+    let pid = process.pid().context("it has ended")?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
+    Ok(kib.context("no VmHWM")?.trim().parse::<u64>()? / 1024)
+}
+
+/// F3: rows that are there millions of times take the trainer no more memory than one: it reads some at a time, and
+/// holds each once.
+#[tokio::test]
+async fn equal_rows_take_the_trainer_no_memory() -> Result<()> {
+    in_world(|world| async move {
+        let _ingest = world.start("ingest", &[]).await?;
+        let mut file = diamonds(500, 1);
+        let row = b"1,Ideal,H,SI1,61.5,56,5000,6.4,6.4,3.9\n";
+        file.extend(row.repeat(2_000_000));
+        world.drop_file("equal.csv", &file)?;
+        world.report("accepted", "equal.csv").await?;
+        drop(file);
+        let trainer = world.start("trainer", &QUICK).await?;
+        world.becomes("SELECT count(*) FROM models", 1).await?;
+        let peak = peak_mib(&trainer)?;
+        assert!(peak < 300, "{peak} MiB");
         Ok(())
     })
     .await
