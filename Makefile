@@ -1,6 +1,6 @@
 # `make` alone lists the targets. What they do is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-model bench-serving bench-similar bench-training profile check-api
+.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-memory bench-model bench-serving bench-similar bench-training profile check-api
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench-ingest: install ## measure intake: a 1 GB CSV beside polars, and the way t
 
 bench-training: install ## measure the search for boosted trees beside the notebook's Optuna loop
 	@scripts/bench.sh training
+
+bench-memory: install ## measure the memory that training takes, beside XGBoost alone (ROWS=2000000)
+	@scripts/bench.sh memory $(if $(ROWS),--rows $(ROWS))
 
 bench-serving: ## measure durable predictions: beside an echo and FastAPI, then open loop with swaps
 	@scripts/install.sh bench

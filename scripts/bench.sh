@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a benchmark, its peers in a Python environment of their own, and keeps what it prints.
-#   scripts/bench.sh ingest|serving|training [options of the benchmark]
+#   scripts/bench.sh ingest|memory|serving|training [options of the benchmark]
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -30,6 +30,15 @@ serving() {
   CARGO_MANIFEST_DIR=$ROOT/bench "$RELEASE/bench" serving --python "$VENV/bin/python" "$@" | tee bench/results/serving.md
 }
 
+memory() {
+  with_servers
+  cargo build --release --locked --workspace --bins --examples
+  {
+    printf '`make bench-memory`\n\n'
+    CARGO_MANIFEST_DIR=$ROOT/bench "$RELEASE/bench" memory --bare "$RELEASE/examples/bare_fit" "$@"
+  } | tee bench/results/memory.md
+}
+
 training() {
   cargo build --release --locked --workspace --bins --examples
   with_peers bench/peers/training.txt
@@ -57,6 +66,6 @@ cd "$ROOT"
 make_local_folders
 mkdir -p bench/results
 case ${1:-} in
-ingest | serving | training) "$@" ;;
-*) fail "there is no benchmark ${1:-without a name}" "scripts/bench.sh ingest|serving|training" ;;
+ingest | memory | serving | training) "$@" ;;
+*) fail "there is no benchmark ${1:-without a name}" "scripts/bench.sh ingest|memory|serving|training" ;;
 esac

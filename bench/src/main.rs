@@ -1,6 +1,7 @@
 //! Benchmarks over the real services; `make bench-ingest` and its like run them.
 
 mod ingest;
+mod memory;
 mod serving;
 mod training;
 mod usage;
@@ -13,6 +14,8 @@ use clap::Parser;
 enum Bench {
     /// A large CSV, beside polars on the same file; and the way of a usual one to its event.
     Ingest(ingest::Options),
+    /// The most memory that training takes, beside XGBoost alone.
+    Memory(memory::Options),
     /// A search for boosted trees, beside Optuna on the same file.
     Training(training::Options),
     /// Durable predictions beside a bare echo and FastAPI; then an open loop with swaps.
@@ -25,6 +28,7 @@ enum Bench {
 async fn main() -> Result<()> {
     match Bench::parse() {
         Bench::Ingest(options) => ingest::run(options).await,
+        Bench::Memory(options) => memory::run(options).await,
         Bench::Training(options) => training::run(&options),
         Bench::Serving(options) => serving::run(options).await,
         Bench::Profile(options) => serving::profile(options).await,

@@ -18,6 +18,7 @@ use domain::{
     Sha256,
     file::{DataFile, FileStatus, Timings},
     profile::{Distribution, Profile},
+    row::RowLimits,
 };
 use storage::intake::{Acceptance, Kept, OpenChange};
 use tracing::info;
@@ -64,6 +65,17 @@ struct Candidate {
     rejected: Option<File>,
 }
 
+/// The largest plausible values, as they are set.
+fn limits(settings: &Ingest) -> RowLimits {
+    RowLimits {
+        carat: settings.max_carat,
+        depth: settings.max_depth,
+        table: settings.max_table,
+        price: settings.max_price,
+        length: settings.max_length_mm,
+    }
+}
+
 impl Intake {
     pub(crate) fn new(backend: Backend, settings: &Ingest, clock: Clock) -> Self {
         Self {
@@ -78,6 +90,7 @@ impl Intake {
                     record_bytes: RECORD_BYTES,
                     expanded_bytes: settings.max_file_bytes,
                     block_bytes: BLOCK_BYTES,
+                    values: limits(settings),
                 },
             },
             drift: settings.drift,

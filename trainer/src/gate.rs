@@ -5,12 +5,12 @@ use domain::{ModelVersion, Sha256};
 use model::{
     Artifact, Predictor,
     gate::{self, Challenger, Champion, Judgement},
-    split,
 };
 use storage::{StorageError, promotions::Reign};
 
 use crate::{
     attempt::{Learned, Trouble},
+    samples,
     trainer::Trainer,
 };
 
@@ -30,8 +30,8 @@ pub(crate) async fn judge(
         None => None,
     };
     let stored = stored(trainer, artifact).await?;
-    let samples = match backend.database.newest_dataset().await? {
-        Some(newest) => backend.database.samples(&backend.store, newest).await?,
+    let holdout = match backend.database.newest_dataset().await? {
+        Some(newest) => samples::judged_on(backend, newest).await?,
         None => Vec::new(),
     };
     let (trained, rules) = (learned.artifact.predictor().clone(), trainer.rules);
@@ -43,12 +43,7 @@ pub(crate) async fn judge(
         let champion = champion
             .as_ref()
             .map(|(version, predictor)| seat(*version, predictor, reign));
-        gate::judge(
-            challenger,
-            champion,
-            &split(&samples).halves().calibration,
-            &rules,
-        )
+        gate::judge(challenger, champion, &holdout, &rules)
     });
     let judgement = judged
         .await

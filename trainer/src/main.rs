@@ -1,8 +1,11 @@
 //! The training worker: new dataset versions become model versions.
 
 mod attempt;
+mod challengers;
 mod commands;
 mod gate;
+mod memory;
+mod samples;
 mod service;
 mod trainer;
 mod worker;

@@ -16,6 +16,7 @@ use domain::ModelKind;
 use tokio::time::timeout;
 
 use crate::{
+    challengers,
     trainer::Trainer,
     worker::{self, Worker},
 };
@@ -33,6 +34,7 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     let health = Health::new(clock.clone());
     let servers = Servers::register(&health);
     let store = health.component("store", Need::Useful);
+    let challengers = health.component("challengers", Need::Useful);
     let probes = Probes {
         health: health.clone(),
         metrics,
@@ -47,6 +49,16 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     backend.report_store(lifecycle, store);
     backend.start(config, lifecycle, servers, backend.publisher().state());
     let trainer = Trainer::new(backend, config);
+    let watch = challengers::watch(
+        trainer.backend.database.clone(),
+        challengers,
+        config.trainer.sweep_interval,
+        lifecycle.soft_stop(),
+    );
+    lifecycle.spawn("challengers", async move {
+        watch.await;
+        Ok(())
+    });
     let (learning, stop) = (trainer.learning.clone(), lifecycle.soft_stop());
     lifecycle.spawn("learners", async move {
         stop.cancelled().await;

@@ -13,12 +13,15 @@ use storage::runs::claim::ClaimTerms;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::memory::Memory;
+
 /// The servers, and on what terms is trained; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Trainer {
     pub(crate) backend: Backend,
     pub(crate) rules: GateRules,
     pub(crate) resources: Resources,
+    pub(crate) memory: Memory,
     /// Learners at work, each on a thread of its own.
     pub(crate) learning: TaskTracker,
     pub(crate) time_limit: Duration,
@@ -43,6 +46,7 @@ impl Trainer {
                 min_rows: usize::try_from(config.trainer.min_rows).unwrap_or(usize::MAX),
                 threads: threads(config.trainer.threads),
             },
+            memory: Memory::new(config.trainer.max_memory_bytes),
             learning: TaskTracker::new(),
             time_limit: config.training.xgboost.time_limit,
             lease: config.trainer.lease,

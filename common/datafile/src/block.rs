@@ -2,7 +2,7 @@
 
 use domain::{
     Sample,
-    row::{Fault, RawRow, judge},
+    row::{Fault, RawRow, judge_within},
 };
 
 use crate::{
@@ -113,5 +113,5 @@ fn sample(
     fields: &mut Fields,
 ) -> Result<Sample, Vec<Fault>> {
     let texts = fields.texts(record, text, header).map_err(|fault| vec![fault])?;
-    judge(&RawRow(texts))
+    judge_within(&RawRow(texts), header.values())
 }

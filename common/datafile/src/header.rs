@@ -1,6 +1,6 @@
 //! The header: which column stands where, and what separates the fields.
 
-use domain::row::Column;
+use domain::row::{Column, RowLimits};
 use memchr::memchr;
 
 use crate::{
@@ -26,6 +26,7 @@ pub struct Header {
     slots: Vec<Option<Column>>,
     ignored: Vec<String>,
     record_bytes: usize,
+    values: RowLimits,
 }
 
 impl Header {
@@ -53,6 +54,10 @@ impl Header {
 
     pub(crate) fn record_bytes(&self) -> usize {
         self.record_bytes
+    }
+
+    pub(crate) fn values(&self) -> &RowLimits {
+        &self.values
     }
 
     /// Reads the header that begins on `line` at the start of `head`, and tells how long it is.
@@ -93,6 +98,7 @@ fn find(head: &[u8], line: u64, limits: &Limits) -> Result<(Header, usize), Reje
         ignored: ignored.take(IGNORED).map(|name| shown(name)).collect(),
         slots,
         record_bytes: limit,
+        values: limits.values,
     };
     Ok((header, text.len()))
 }

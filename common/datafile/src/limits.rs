@@ -1,5 +1,7 @@
 //! How much of a file is held at once, and how much is taken at all.
 
+use domain::row::RowLimits;
+
 /// One mebibyte.
 const MIB: usize = 1 << 20;
 
@@ -15,6 +17,8 @@ pub struct Limits {
     /// The [`Rows`](crate::Rows) of a block take about one and a half times as much, and at worst, when
     /// all of them are bad and two bytes long, some 60 times.
     pub block_bytes: usize,
+    /// The largest values that a row may hold.
+    pub values: RowLimits,
 }
 
 impl Default for Limits {
@@ -23,6 +27,7 @@ impl Default for Limits {
             record_bytes: MIB,
             expanded_bytes: 16 << 30,
             block_bytes: MIB,
+            values: RowLimits::default(),
         }
     }
 }

@@ -122,6 +122,7 @@ fn a_bad_file_is_explained(#[case] file: Vec<u8>, #[case] message: &str) {
             record_bytes: 100,
             expanded_bytes: 4000,
             block_bytes,
+            ..Limits::default()
         };
         assert_eq!(
             rejection(&file, limits).unwrap().to_string(),

@@ -88,6 +88,14 @@ impl DiamondHash {
         }
     }
 
+    /// Whether the fourth eight bytes draw it where `wanted` of `all` diamonds are to be drawn: about as many are, and
+    /// all where no fewer are wanted.
+    #[must_use]
+    pub fn is_drawn(&self, wanted: usize, all: usize) -> bool {
+        let place = (u128::from(self.bits(3)) * all as u128) >> u64::BITS;
+        place < wanted as u128
+    }
+
     /// The eight bytes at place `word`, 0 to 3, as a number.
     fn bits(&self, word: usize) -> u64 {
         let bytes = self.0[8 * word..].iter().take(8);
@@ -214,6 +222,20 @@ mod tests {
         );
         assert!((0.19..0.21).contains(&validating), "{validating}");
         assert!((0.47..0.53).contains(&calibrating), "{calibrating}");
+    }
+
+    #[test]
+    fn about_as_many_are_drawn_as_are_wanted_and_the_same_ones_whenever_more_are() {
+        let hashes: Vec<_> = (1..=20_000)
+            .map(|n| DiamondHash::of(&diamond(f64::from(n) / 100.0)))
+            .collect();
+        let drawn =
+            |wanted| -> Vec<bool> { hashes.iter().map(|hash| hash.is_drawn(wanted, 20_000)).collect() };
+        let few = drawn(5_000);
+        let count = few.iter().filter(|drawn| **drawn).count();
+        assert!((4_800..=5_200).contains(&count), "{count} of 20,000");
+        assert!(few.iter().zip(drawn(10_000)).all(|(few, more)| !few || more));
+        assert!(drawn(20_000).iter().all(|drawn| *drawn));
     }
 
     #[test]

@@ -143,7 +143,9 @@ pub struct Promotion {
     /// Why.
     #[cfg_attr(
         feature = "openapi",
-        schema(example = "holdout MAE 271.86 USD beats the champion's 550.27 USD by 278.41 USD")
+        schema(
+            example = "holdout error 7.45 % (MAE 271.86 USD) beats the champion's 12.38 % (MAE 550.27 USD) by 107.73 USD on a diamond of 2401.00 USD"
+        )
     )]
     pub reason: String,
     /// How it came about.
@@ -169,7 +171,9 @@ pub struct Champion {
     /// Why.
     #[cfg_attr(
         feature = "openapi",
-        schema(example = "holdout MAE 271.86 USD beats the champion's 550.27 USD by 278.41 USD")
+        schema(
+            example = "holdout error 7.45 % (MAE 271.86 USD) beats the champion's 12.38 % (MAE 550.27 USD) by 107.73 USD on a diamond of 2401.00 USD"
+        )
     )]
     pub reason: String,
     /// Whether the gate may not replace it.

@@ -66,6 +66,48 @@ impl Column {
 #[derive(Debug, Clone, Copy)]
 pub struct RawRow<'a>(pub [&'a str; 10]);
 
+/// The largest plausible values: a row with a larger one holds a slip of the pen, not a diamond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowLimits {
+    /// In carats.
+    pub carat: u32,
+    /// In percent.
+    pub depth: u32,
+    /// In percent.
+    pub table: u32,
+    /// In US dollars.
+    pub price: u32,
+    /// Of x, y and z, in millimeters.
+    pub length: u32,
+}
+
+impl Default for RowLimits {
+    /// What the trade knows: the largest polished colorless diamond has 530 carats and is 59 mm long, and hardly any
+    /// above 50 carats or 10 million dollars is ever sold; no cut has a depth of more than 90 %.
+    fn default() -> Self {
+        Self {
+            carat: 50,
+            depth: 90,
+            table: 100,
+            price: 10_000_000,
+            length: 60,
+        }
+    }
+}
+
+impl RowLimits {
+    fn of(&self, column: Column) -> Option<u32> {
+        match column {
+            Column::Carat => Some(self.carat),
+            Column::Depth => Some(self.depth),
+            Column::Table => Some(self.table),
+            Column::Price => Some(self.price),
+            Column::X | Column::Y | Column::Z => Some(self.length),
+            Column::Cut | Column::Color | Column::Clarity => None,
+        }
+    }
+}
+
 /// What is wrong with one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Problem {
@@ -79,6 +121,8 @@ pub enum Problem {
     NotPositive,
     /// The percentage is above 100.
     AboveHundred,
+    /// The number is above the largest that is plausible, which is this one.
+    AboveLimit(u32),
     /// The text is no grade.
     UnknownGrade,
 }
@@ -108,6 +152,7 @@ impl fmt::Display for Fault {
             Problem::NotFinite => write!(f, "{name} must be a finite number"),
             Problem::NotPositive => write!(f, "{name} must be greater than 0"),
             Problem::AboveHundred => write!(f, "{name} must not be greater than 100"),
+            Problem::AboveLimit(limit) => write!(f, "{name} must not be greater than {limit}"),
             Problem::UnknownGrade => write!(f, "{name} must be one of {}", grades(*column).join(", ")),
         }
     }
@@ -122,59 +167,90 @@ fn grades(column: Column) -> &'static [&'static str] {
     }
 }
 
-/// Judges one row.
+/// Judges one row by the rules that hold for every sample, however large its values are.
 ///
 /// # Errors
 ///
 /// Every fault the row has, in the order of the columns.
 pub fn judge(row: &RawRow<'_>) -> Result<Sample, Vec<Fault>> {
-    let [carat, cut, color, clarity, depth, table, price, x, y, z] = row.0;
-    let mut faults = Vec::new();
-    let carat = number::<Carat>(Column::Carat, carat, &mut faults);
-    let cut = grade(Column::Cut, Cut::ALL, cut, &mut faults);
-    let color = grade(Column::Color, Color::ALL, color, &mut faults);
-    let clarity = grade(Column::Clarity, Clarity::ALL, clarity, &mut faults);
-    let depth = number::<Percent>(Column::Depth, depth, &mut faults);
-    let table = number::<Percent>(Column::Table, table, &mut faults);
-    let price = number::<Price>(Column::Price, price, &mut faults);
-    let x = number::<Millimeters>(Column::X, x, &mut faults);
-    let y = number::<Millimeters>(Column::Y, y, &mut faults);
-    let z = number::<Millimeters>(Column::Z, z, &mut faults);
-    let sample = || {
-        let diamond = Diamond {
-            carat: carat?,
-            cut: cut?,
-            color: color?,
-            clarity: clarity?,
-            depth: depth?,
-            table: table?,
-            x: x?,
-            y: y?,
-            z: z?,
-        };
-        Some(Sample {
-            diamond,
-            price: price?,
-        })
-    };
-    sample().ok_or(faults)
+    Judge::new(None).sample(row)
 }
 
-fn number<T: TryFrom<f64, Error = OutOfRange>>(
-    column: Column,
-    text: &str,
-    faults: &mut Vec<Fault>,
-) -> Option<T> {
-    let parsed = match trimmed(text) {
-        "" => Err(Problem::Missing),
+/// Judges one row of a data file: as [`judge`], and by the largest plausible values.
+///
+/// # Errors
+///
+/// Every fault the row has, in the order of the columns.
+pub fn judge_within(row: &RawRow<'_>, limits: &RowLimits) -> Result<Sample, Vec<Fault>> {
+    Judge::new(Some(limits)).sample(row)
+}
+
+/// Collects the faults of one row.
+struct Judge<'a> {
+    limits: Option<&'a RowLimits>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(limits: Option<&'a RowLimits>) -> Self {
+        Self {
+            limits,
+            faults: Vec::new(),
+        }
+    }
+
+    fn sample(mut self, row: &RawRow<'_>) -> Result<Sample, Vec<Fault>> {
+        let [carat, cut, color, clarity, depth, table, price, x, y, z] = row.0;
+        let carat = self.number::<Carat>(Column::Carat, carat);
+        let cut = grade(Column::Cut, Cut::ALL, cut, &mut self.faults);
+        let color = grade(Column::Color, Color::ALL, color, &mut self.faults);
+        let clarity = grade(Column::Clarity, Clarity::ALL, clarity, &mut self.faults);
+        let depth = self.number::<Percent>(Column::Depth, depth);
+        let table = self.number::<Percent>(Column::Table, table);
+        let price = self.number::<Price>(Column::Price, price);
+        let x = self.number::<Millimeters>(Column::X, x);
+        let y = self.number::<Millimeters>(Column::Y, y);
+        let z = self.number::<Millimeters>(Column::Z, z);
+        let sample = || {
+            let diamond = Diamond {
+                carat: carat?,
+                cut: cut?,
+                color: color?,
+                clarity: clarity?,
+                depth: depth?,
+                table: table?,
+                x: x?,
+                y: y?,
+                z: z?,
+            };
+            Some(Sample {
+                diamond,
+                price: price?,
+            })
+        };
+        sample().ok_or(self.faults)
+    }
+
+    fn number<T: TryFrom<f64, Error = OutOfRange>>(&mut self, column: Column, text: &str) -> Option<T> {
+        let limit = self.limits.and_then(|limits| limits.of(column));
+        number(text, limit)
+            .map_err(|problem| self.faults.push(Fault::Value(column, problem)))
+            .ok()
+    }
+}
+
+fn number<T: TryFrom<f64, Error = OutOfRange>>(text: &str, limit: Option<u32>) -> Result<T, Problem> {
+    let value = match trimmed(text) {
+        "" => return Err(Problem::Missing),
         text => plain_decimal(text)
             .or_else(|| text.parse().ok())
-            .ok_or(Problem::NotANumber),
+            .ok_or(Problem::NotANumber)?,
     };
-    let quantity = parsed.and_then(|value| T::try_from(value).map_err(Problem::from));
-    quantity
-        .map_err(|problem| faults.push(Fault::Value(column, problem)))
-        .ok()
+    let quantity = T::try_from(value)?;
+    match limit {
+        Some(limit) if value > f64::from(limit) => Err(Problem::AboveLimit(limit)),
+        _ => Ok(quantity),
+    }
 }
 
 fn grade<T: Copy + std::str::FromStr>(
@@ -285,6 +361,32 @@ mod tests {
             faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [reason]
         );
+    }
+
+    /// F9: a value that no diamond has is a slip, told like every other fault; the largest plausible one is none.
+    #[rstest]
+    #[case(Column::Price, "1e9", "price must not be greater than 10000000")]
+    #[case(Column::Price, "1e300", "price must not be greater than 10000000")]
+    #[case(Column::Carat, "50.01", "carat must not be greater than 50")]
+    #[case(Column::Depth, "90.1", "depth must not be greater than 90")]
+    #[case(Column::Depth, "100.1", "depth must not be greater than 100")]
+    #[case(Column::X, "61", "x must not be greater than 60")]
+    #[case(Column::Y, "1e5", "y must not be greater than 60")]
+    #[case(Column::Z, "411", "z must not be greater than 60")]
+    fn a_value_beyond_the_limits_is_named(#[case] column: Column, #[case] text: &str, #[case] reason: &str) {
+        let limits = RowLimits::default();
+        let row = |text| {
+            let mut row = GOOD;
+            row[Column::ALL.iter().position(|c| *c == column).unwrap()] = text;
+            judge_within(&RawRow(row), &limits)
+        };
+        let faults = row(text).unwrap_err();
+        assert_eq!(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [reason]
+        );
+        let largest = limits.of(column).unwrap().to_string();
+        assert!(row(&largest).is_ok(), "{largest}");
     }
 
     #[test]

@@ -16,18 +16,20 @@ pub struct Contender {
     pub mae: f64,
 }
 
-/// Champion's absolute error less challenger's, per sample: above zero, the challenger is better.
+/// Champion's error less challenger's: above zero, the challenger is better. Errors are distances between the logarithms
+/// of price and prediction, none counted as more than 2; what they differ by is told in US dollars on a diamond of the
+/// holdout's median price.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Difference {
     /// The mean, in US dollars.
-    #[cfg_attr(feature = "openapi", schema(example = 278.41))]
+    #[cfg_attr(feature = "openapi", schema(example = 107.73))]
     pub mean: f64,
     /// Lower end of its 95 % bootstrap interval.
-    #[cfg_attr(feature = "openapi", schema(example = 258.49))]
+    #[cfg_attr(feature = "openapi", schema(example = 99.21))]
     pub low: f64,
     /// Upper end of its 95 % bootstrap interval.
-    #[cfg_attr(feature = "openapi", schema(example = 300.15))]
+    #[cfg_attr(feature = "openapi", schema(example = 116.02))]
     pub high: f64,
 }
 
@@ -56,7 +58,9 @@ pub struct Verdict {
     /// Why, in a sentence.
     #[cfg_attr(
         feature = "openapi",
-        schema(example = "holdout MAE 271.86 USD beats the champion's 550.27 USD by 278.41 USD")
+        schema(
+            example = "holdout error 7.45 % (MAE 271.86 USD) beats the champion's 12.38 % (MAE 550.27 USD) by 107.73 USD on a diamond of 2401.00 USD"
+        )
     )]
     pub reason: String,
     /// The new model.

@@ -21,17 +21,28 @@ const LEAST_VARIANCE: f64 = 1e-12;
 impl PowerLaw {
     /// The length of a stone of `carat`, in millimeters.
     pub(crate) fn estimate(&self, carat: Carat) -> f64 {
-        (self.intercept + self.log_carat * carat.get().ln()).exp()
+        self.estimate_log(carat).exp()
+    }
+
+    /// The logarithm of [`estimate`](Self::estimate).
+    pub(crate) fn estimate_log(&self, carat: Carat) -> f64 {
+        self.intercept + self.log_carat * carat.get().ln()
     }
 
     /// Least squares over `samples` of the length that `millimeters` takes from one; the mean of
     /// its logarithm where the weights do not vary. NaN for no samples.
     #[cfg(any(test, feature = "learners"))]
     pub(crate) fn fit(samples: &[Sample], millimeters: impl Fn(&Sample) -> f64) -> Self {
+        Self::fit_logs(samples, |sample| millimeters(sample).ln())
+    }
+
+    /// As [`fit`](Self::fit), of what `log` gives the logarithm of.
+    #[cfg(any(test, feature = "learners"))]
+    pub(crate) fn fit_logs(samples: &[Sample], log: impl Fn(&Sample) -> f64) -> Self {
         let logs = || {
             samples
                 .iter()
-                .map(|sample| (sample.diamond.carat.get().ln(), millimeters(sample).ln()))
+                .map(|sample| (sample.diamond.carat.get().ln(), log(sample)))
         };
         let n = samples.len() as f64;
         let (carats, lengths) = logs().fold((0.0, 0.0), |sums, logs| (sums.0 + logs.0, sums.1 + logs.1));

@@ -2,7 +2,7 @@
 
 use domain::{DiamondHash, HoldoutHalf, Sample, Side};
 
-/// Samples by side, each in the order they came in.
+/// Samples by side, each in the order they came in. They are put here as they are read, so that nobody holds them twice.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Split {
     /// What models learn from.
@@ -20,7 +20,31 @@ pub struct Halves {
     pub checking: Vec<Sample>,
 }
 
+impl Extend<Sample> for Split {
+    /// Puts each sample on the side that its diamond's hash decides, whatever its price.
+    fn extend<T: IntoIterator<Item = Sample>>(&mut self, samples: T) {
+        for sample in samples {
+            match DiamondHash::of(&sample.diamond).side() {
+                Side::Training => self.training.push(sample),
+                Side::Holdout => self.holdout.push(sample),
+            }
+        }
+    }
+}
+
 impl Split {
+    /// How many samples there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.training.len() + self.holdout.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The halves of the holdout, each in the order its samples came in.
     #[must_use]
     pub fn halves(&self) -> Halves {
@@ -37,9 +61,16 @@ impl Split {
 /// Puts each sample on the side that its diamond's hash decides, whatever its price.
 #[must_use]
 pub fn split(samples: &[Sample]) -> Split {
-    let is_training = |sample: &Sample| DiamondHash::of(&sample.diamond).side() == Side::Training;
-    let (training, holdout) = samples.iter().copied().partition(is_training);
-    Split { training, holdout }
+    let mut split = Split::default();
+    split.extend(samples.iter().copied());
+    split
+}
+
+/// Whether the gate compares models on this sample.
+#[must_use]
+pub fn is_judged_on(sample: &Sample) -> bool {
+    let hash = DiamondHash::of(&sample.diamond);
+    hash.side() == Side::Holdout && hash.holdout_half() == HoldoutHalf::Calibration
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@
 //! ([`store`]).
 
 pub mod batch;
+pub mod challengers;
 mod clock;
 mod connection;
 pub mod data_files;
 mod database;
+mod dataset_reader;
 pub mod datasets;
 pub mod decisions;
 mod entity;
@@ -32,6 +34,7 @@ pub mod table;
 pub mod traffic;
 
 pub use database::{Database, DatabaseSettings};
+pub use dataset_reader::DatasetReader;
 pub use error::StorageError;
 pub use listing::During;
 pub use page::{Page, PageRequest};

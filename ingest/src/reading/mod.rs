@@ -76,7 +76,7 @@ pub(crate) fn read(opened: &Opened, rules: &Rules) -> io::Result<Reading> {
     let mut collector = Collector::new(rules)?;
     let mut source = Hashing::new(&opened.file);
     let read = match opened.form {
-        Form::Table => table::read(&opened.file, &mut collector),
+        Form::Table => table::read(&opened.file, &rules.limits.values, &mut collector),
         Form::Text => text::read(&mut source, rules, &mut collector),
         Form::PackedText => text::read(gzip::Reader::new(&mut source), rules, &mut collector),
     };

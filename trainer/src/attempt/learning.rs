@@ -8,48 +8,57 @@ use std::{
 
 use ::service::error::chain;
 use anyhow::Context as _;
-use domain::{
-    Sample,
-    run::{Progress, TrainingRun, Trial},
+use domain::run::{Progress, TrainingRun, Trial};
+use model::{
+    Split,
+    learn::{self, LearnError, Learner, Made, Resources, Watch},
 };
-use model::learn::{self, LearnError, Learner, Made, Watch};
 use storage::runs::claim::Lease;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::Trouble;
-use crate::trainer::Trainer;
+use crate::{memory::Reserved, trainer::Trainer};
 
 /// A model that is not committed yet.
 pub(crate) type Learned = Made;
 
-/// Trains, and writes down every batch of trials as it ends.
+/// Trains in the memory that is `reserved`, and writes down every batch of trials as it ends.
 pub(super) async fn learn(
     trainer: &Trainer,
     lease: &Lease,
-    samples: Vec<Sample>,
+    samples: Split,
+    reserved: Reserved,
     log: &mut Vec<String>,
     seen: &(impl Fn(Progress) + Send),
-) -> Result<Learned, Trouble> {
+) -> Result<(Learned, Reserved), Trouble> {
     let learner = serde_json::from_value(lease.settings.clone());
     let learner: Learner =
         learner.map_err(|error| Trouble::Damaged(format!("the run's settings cannot be read: {error}")))?;
-    let (seed, resources) = (lease.seed, trainer.resources);
+    let seed = lease.seed;
+    let resources = Resources {
+        threads: reserved.threads,
+        ..trainer.resources
+    };
     let (watcher, mut batches) = Watcher::new(trainer.time_limit);
     // Dropped when this future is, as on a stop: the thread then ends at its next look.
     let cancel = CancelOnDrop(Arc::clone(&watcher.cancelled));
-    let learner = trainer
-        .learning
-        .spawn_blocking(move || learn::make(&learner, &samples, seed, &resources, &watcher));
+    let learner = trainer.learning.spawn_blocking(move || {
+        let made = learn::make(&learner, &samples, seed, &resources, &watcher);
+        (made, reserved)
+    });
     while let Some((progress, trials)) = batches.recv().await {
         seen(progress);
         note(trainer, lease, progress, &trials).await?;
     }
     let made = learner.await;
     drop(cancel);
-    let made = made.map_err(|panic| Trouble::Failed(format!("the learner broke down: {panic}")))?;
+    let (made, reserved) =
+        made.map_err(|panic| Trouble::Failed(format!("the learner broke down: {panic}")))?;
     let made = made.map_err(|error| match error {
         LearnError::Cancelled => Trouble::Stopped,
+        // There was less than the estimate promised; there may be more at the next try.
+        LearnError::OutOfMemory(_) => Trouble::Failed(chain(&error)),
         error => Trouble::NoModel(chain(&error)),
     })?;
     let holdout = &made.metrics.holdout.errors;
@@ -64,7 +73,7 @@ pub(super) async fn learn(
         "holdout MAE {:.2} USD over {} samples",
         holdout.mae, holdout.n
     ));
-    Ok(made)
+    Ok((made, reserved))
 }
 
 /// What it takes to train a model again.
@@ -90,12 +99,16 @@ impl Repeated {
 pub(crate) async fn learn_alone(
     trainer: &Trainer,
     Repeated { learner, seed }: Repeated,
-    samples: Vec<Sample>,
+    samples: Split,
+    reserved: Reserved,
     seen: impl Fn(Progress),
 ) -> anyhow::Result<Learned> {
     // The trials to repeat are counted, not timed.
     let (watcher, mut batches) = Watcher::new(Duration::MAX);
-    let resources = trainer.resources;
+    let resources = Resources {
+        threads: reserved.threads,
+        ..trainer.resources
+    };
     let made = trainer
         .learning
         .spawn_blocking(move || learn::make(&learner, &samples, seed, &resources, &watcher));

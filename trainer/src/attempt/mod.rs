@@ -11,7 +11,10 @@ use storage::{StorageError, runs::claim::Lease};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::trainer::{Trainer, retry_after};
+use crate::{
+    samples,
+    trainer::{Trainer, retry_after},
+};
 pub(crate) use commit::Committed;
 pub(crate) use learning::{Learned, Repeated, learn_alone};
 
@@ -100,9 +103,18 @@ async fn patiently(
     seen: &(impl Fn(Progress) + Send),
 ) -> Result<Committed, Trouble> {
     let mut patience = Patience::default();
+    let rows = loop {
+        match trainer.backend.database.dataset_rows(lease.dataset_version).await {
+            Err(error) if error.is_unavailable() => patience.wait(lease, &error).await,
+            rows => break rows?,
+        }
+    };
+    let threads = trainer.resources.threads;
+    let reserved = trainer.memory.reserve(lease.kind, rows, threads).await;
+    // It would not fit at the next try either.
+    let reserved = reserved.map_err(|too_large| Trouble::NoModel(too_large.to_string()))?;
     let samples = loop {
-        let (database, store) = (&trainer.backend.database, &trainer.backend.store);
-        match database.samples(store, lease.dataset_version).await {
+        match samples::by_side(&trainer.backend, lease.dataset_version).await {
             Err(error) if error.is_unavailable() => patience.wait(lease, &error).await,
             samples => break samples?,
         }
@@ -111,7 +123,8 @@ async fn patiently(
     log.push(format!(
         "attempt {attempt}: {count} samples of dataset version {version}"
     ));
-    let learned = learning::learn(trainer, lease, samples, log, seen).await?;
+    // The memory is held until the model is committed, or the learner's thread has ended.
+    let (learned, _reserved) = learning::learn(trainer, lease, samples, reserved, log, seen).await?;
     loop {
         match commit::commit(trainer, lease, &learned, log).await {
             Err(Trouble::Away(error)) => patience.wait(lease, &error).await,

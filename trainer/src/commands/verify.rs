@@ -10,6 +10,7 @@ use domain::{ModelVersion, Sha256, model::Model, run::TrainingRun};
 use super::{bar::Bar, connect};
 use crate::{
     attempt::{self, Repeated},
+    samples,
     trainer::Trainer,
 };
 
@@ -31,11 +32,17 @@ impl Verify {
         let model = model.with_context(|| format!("there is no model version {version}"))?;
         let run = database.run(model.run_id).await?.context("its run is missing")?;
 
-        let samples = database.samples(&trainer.backend.store, model.dataset_version);
+        let rows = database.dataset_rows(model.dataset_version).await?;
+        let threads = trainer.resources.threads;
+        let reserved = trainer.memory.reserve(model.kind, rows, threads).await?;
+        let samples = samples::by_side(&trainer.backend, model.dataset_version);
         let samples = samples.await.context("its dataset cannot be read any more")?;
         let bar = Bar::new();
         let repeated = Repeated::of(&run)?;
-        let again = attempt::learn_alone(&trainer, repeated, samples, |progress| bar.show(progress)).await;
+        let again = attempt::learn_alone(&trainer, repeated, samples, reserved, |progress| {
+            bar.show(progress);
+        })
+        .await;
         bar.done();
         let again = Sha256::of(again?.artifact.json());
         print!("{}", told(&model, &run, again));

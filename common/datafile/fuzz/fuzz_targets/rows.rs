@@ -18,6 +18,7 @@ fn read(file: &[u8], block_bytes: usize) -> Result<(Tally, Vec<RejectedRow>), Re
         record_bytes: 200,
         expanded_bytes: 1 << 20,
         block_bytes,
+        ..Limits::default()
     };
     let rejection = |error| match error {
         ReadError::Rejected(rejection) => rejection,

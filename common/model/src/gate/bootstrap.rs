@@ -1,11 +1,12 @@
 //! How sure the difference between two models is: a paired bootstrap over the holdout.
 //!
-//! Each resample draws as many samples as the holdout has, with replacement, and takes the mean
-//! difference of absolute errors; the interval holds the middle 95 % of those means (percentile
+//! Each resample draws as many samples as the holdout has, with replacement, and takes the mean difference of the
+//! errors that models are chosen by ([`selection`]); the interval holds the middle 95 % of those means (percentile
 //! method, Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
 
 use domain::{Sample, verdict::Difference};
 
+use super::selection;
 use crate::Predictor;
 
 const RESAMPLES: usize = 1_000;
@@ -15,34 +16,26 @@ const HIGH: usize = 974;
 /// Fixed, so that the same two models on the same holdout get the same interval: "LAPIDARY".
 const SEED: u64 = 0x4C41_5049_4441_5259;
 
-/// The champion's absolute error less the challenger's, in US dollars; none where there are no
-/// samples or an error is not finite.
+/// The champion's error less the challenger's, in US dollars on a diamond of the median price; none where there are
+/// no samples.
 pub(super) fn difference(
     champion: &Predictor,
     challenger: &Predictor,
     holdout: &[Sample],
 ) -> Option<Difference> {
+    let price = selection::median_price(holdout)?;
     let gains: Vec<f64> = holdout
         .iter()
-        .map(|sample| absolute_error(champion, sample) - absolute_error(challenger, sample))
+        .map(|sample| selection::error(champion, sample) - selection::error(challenger, sample))
         .collect();
-    let mean = mean(&gains)?;
+    let mean = gains.iter().sum::<f64>() / gains.len() as f64;
     let mut means = resampled_means(&gains);
     means.sort_by(f64::total_cmp);
     Some(Difference {
-        mean,
-        low: *means.get(LOW)?,
-        high: *means.get(HIGH)?,
+        mean: mean * price,
+        low: *means.get(LOW)? * price,
+        high: *means.get(HIGH)? * price,
     })
-}
-
-fn absolute_error(predictor: &Predictor, sample: &Sample) -> f64 {
-    (predictor.predict(&sample.diamond.into()) - sample.price.get()).abs()
-}
-
-fn mean(gains: &[f64]) -> Option<f64> {
-    let mean = gains.iter().sum::<f64>() / gains.len() as f64;
-    mean.is_finite().then_some(mean)
 }
 
 fn resampled_means(gains: &[f64]) -> Vec<f64> {
@@ -109,10 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn no_samples_and_infinite_errors_have_no_interval() {
+    fn no_samples_have_no_interval_and_infinite_errors_a_finite_one() {
         let (good, absurd) = (fixture::predictor(1.0), fixture::predictor(f64::MAX));
         assert_eq!(difference(&good, &good, &[]), None);
-        assert_eq!(difference(&absurd, &good, &fixture::samples(9)), None);
+        let difference = difference(&absurd, &good, &fixture::samples(9)).unwrap();
+        assert!(
+            difference.low > 0.0 && difference.high.is_finite(),
+            "{difference:?}"
+        );
     }
 
     proptest! {

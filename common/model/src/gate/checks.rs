@@ -2,7 +2,7 @@
 
 use domain::{Sample, metrics::Score, verdict::Check};
 
-use super::{Challenger, GateRules};
+use super::{Challenger, GateRules, selection::Selection};
 use crate::{Predictor, golden};
 
 /// Checks a challenger with its score on the holdout (none where the holdout is empty).
@@ -10,12 +10,13 @@ pub(super) fn all(
     challenger: Challenger<'_>,
     holdout: &[Sample],
     score: Option<&Score>,
+    selection: Option<Selection>,
     rules: &GateRules,
 ) -> Vec<Check> {
     vec![
         has_samples(score),
         finite_mae(score),
-        r2(score, rules.min_r2),
+        r2(selection, rules.min_r2),
         golden_prices(challenger.trained),
         comes_back(challenger, holdout),
     ]
@@ -43,21 +44,13 @@ fn finite_mae(score: Option<&Score>) -> Check {
     }
 }
 
-fn r2(score: Option<&Score>, floor: f64) -> Check {
+/// On the logarithm of the price, for one absurd price would decide otherwise.
+fn r2(selection: Option<Selection>, floor: f64) -> Check {
     let name = format!("r2 at least {floor}");
-    match score.map(|score| score.errors.r2) {
-        Some(Some(r2)) => check(name, r2 >= floor, format!("r2 is {}", readable(r2))),
+    match selection.map(|selection| selection.r2) {
+        Some(Some(r2)) => check(name, r2 >= floor, format!("r2 is {r2:.4}")),
         Some(None) => check(name, false, "the prices of the holdout do not vary".to_owned()),
         None => check(name, false, "no samples".to_owned()),
-    }
-}
-
-/// Four decimals, unless the number is absurd.
-fn readable(r2: f64) -> String {
-    if r2 > -1e6 {
-        format!("{r2:.4}")
-    } else {
-        format!("{r2:.1e}")
     }
 }
 
@@ -110,7 +103,8 @@ mod tests {
             trained: challenger,
             stored: Ok(challenger),
         };
-        let checks = all(stored, &samples, score.as_ref(), rules);
+        let selection = Selection::of(challenger, &samples);
+        let checks = all(stored, &samples, score.as_ref(), selection, rules);
         checks
             .into_iter()
             .filter(|check| !check.passed)
@@ -154,7 +148,7 @@ mod tests {
     #[test]
     fn an_r2_exactly_at_the_floor_passes() {
         let model = fixture::predictor(1.1);
-        let reached = score(&model, &fixture::samples(50)).unwrap().errors.r2.unwrap();
+        let reached = Selection::of(&model, &fixture::samples(50)).unwrap().r2.unwrap();
         assert!(
             failed(
                 &model,

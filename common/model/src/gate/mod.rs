@@ -3,6 +3,7 @@
 mod bootstrap;
 mod checks;
 mod reason;
+mod selection;
 
 use domain::{
     ModelVersion, Sample,
@@ -11,15 +12,17 @@ use domain::{
 };
 
 use crate::{Predictor, score};
-use reason::Opponent;
+use reason::{Opponent, Standing};
+pub(crate) use selection::LARGEST_LOG_ERROR;
+use selection::Selection;
 
 /// What a challenger must achieve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GateRules {
-    /// By more than how much its holdout MAE must be below the champion's, in US dollars; a
-    /// negative number counts as 0.
+    /// By more than how much its error must be below the champion's, in US dollars on a diamond of the holdout's
+    /// median price; a negative number counts as 0.
     pub min_gain: f64,
-    /// The least R² on the holdout.
+    /// The least R² on the logarithm of the holdout's prices.
     pub min_r2: f64,
 }
 
@@ -80,11 +83,11 @@ impl Judgement {
 
 /// Scores challenger and champion on the same `holdout` and decides between them.
 ///
-/// The lower MAE wins, if it is lower by more than the rules ask for and every check passes;
-/// without a champion, or with one whose artifact cannot be used, the checks alone decide. A frozen
+/// The lower mean error wins, errors being distances between the logarithms of price and prediction, limited to 2, if it is
+/// lower by more than the rules ask for and every check passes; without a champion, or with one whose artifact cannot be used, the checks alone decide. A frozen
 /// champion is never replaced; the reason says who would have won. The bootstrap interval of the
 /// difference is shown and decides nothing. A MAE that is not finite, or of no samples, is written
-/// as the largest number and never wins.
+/// as the largest number; a challenger with such a one never wins.
 #[must_use]
 pub fn judge(
     challenger: Challenger<'_>,
@@ -93,17 +96,24 @@ pub fn judge(
     rules: &GateRules,
 ) -> Judgement {
     let score = score(challenger.trained, holdout);
-    let checks = checks::all(challenger, holdout, score.as_ref(), rules);
+    let selection = Selection::of(challenger.trained, holdout);
+    let checks = checks::all(challenger, holdout, score.as_ref(), selection, rules);
     let challenger_mae = mae(score.as_ref());
     let contender = champion.map(|champion| contender(champion, holdout));
-    let opponent = match (champion, contender) {
-        (Some(champion), Some(contender)) => match champion.predictor {
-            Ok(_) => Opponent::Champion(contender.mae),
-            Err(why) => Opponent::Unusable(why),
-        },
-        _ => Opponent::Nobody,
+    let opponent = match champion.map(|champion| champion.predictor) {
+        Some(Ok(predictor)) => Opponent::Champion(Standing {
+            error: error(Selection::of(predictor, holdout)),
+            mae: contender.map_or(f64::MAX, |contender| contender.mae),
+        }),
+        Some(Err(why)) => Opponent::Unusable(why),
+        None => Opponent::Nobody,
     };
-    let mut decision = reason::decide(&checks, challenger_mae, opponent, rules);
+    let standing = Standing {
+        error: error(selection),
+        mae: challenger_mae,
+    };
+    let price = selection::median_price(holdout).unwrap_or_default();
+    let mut decision = reason::decide(&checks, standing, opponent, price, rules);
     if champion.is_some_and(|champion| champion.frozen) {
         decision = decision.frozen();
     }
@@ -128,6 +138,11 @@ fn contender(champion: Champion<'_>, holdout: &[Sample]) -> Contender {
         version: champion.version,
         mae: mae(score.as_ref()),
     }
+}
+
+/// Of no samples, the largest.
+fn error(selection: Option<Selection>) -> f64 {
+    selection.map_or(LARGEST_LOG_ERROR, |selection| selection.error)
 }
 
 fn mae(score: Option<&Score>) -> f64 {
@@ -179,14 +194,14 @@ mod tests {
         assert!(!won.promoted);
         assert!(
             won.reason
-                .starts_with("the champion is frozen; otherwise this model would replace it: holdout MAE"),
+                .starts_with("the champion is frozen; otherwise this model would replace it: holdout error"),
             "{}",
             won.reason
         );
         let lost = verdict(&worse, frozen(&better), &RULES);
         assert!(!lost.promoted);
         assert!(
-            lost.reason.starts_with("the champion's holdout MAE"),
+            lost.reason.starts_with("the champion's holdout error"),
             "{}",
             lost.reason
         );
@@ -290,6 +305,25 @@ mod tests {
         }
     }
 
+    /// F9: one absurd price in the holdout changes no decision, though the MAE of both is all but that price.
+    #[test]
+    fn one_absurd_price_turns_no_decision() {
+        let mut holdout = fixture::samples(200);
+        holdout[7].price = domain::Price::try_from(1e9).unwrap();
+        let (better, worse) = (fixture::predictor(1.0), fixture::predictor(1.2));
+        let rules = GateRules { min_r2: 0.5, ..RULES };
+        let judged = |challenger: &Predictor, champion| {
+            judge(stored(challenger), champion, &holdout, &rules).into_verdict(ModelVersion::FIRST.next())
+        };
+        let first = judged(&better, None);
+        assert!(first.promoted, "{}", first.reason);
+        assert!(first.challenger.mae > 1e6, "the published MAE is not limited");
+        let won = judged(&better, champion(&worse));
+        assert!(won.promoted, "{}", won.reason);
+        assert!(won.difference.unwrap().low > 0.0);
+        assert!(!judged(&worse, champion(&better)).promoted);
+    }
+
     #[test]
     fn an_absurd_champion_is_replaced() {
         let absurd = fixture::predictor(f64::MAX);
@@ -310,14 +344,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_worse_mae_is_never_promoted(
+        fn a_larger_error_is_never_promoted(
             (challenger, reigning) in (0.3..3.0, 0.3..3.0),
             min_gain in prop_oneof![-1e3..1e3, Just(f64::NAN), Just(f64::NEG_INFINITY)],
         ) {
             let (challenger, reigning) = (fixture::predictor(challenger), fixture::predictor(reigning));
             let rules = GateRules { min_gain, min_r2: f64::MIN };
             let verdict = verdict(&challenger, champion(&reigning), &rules);
-            let gain = verdict.champion.unwrap().mae - verdict.challenger.mae;
+            let samples = fixture::samples(200);
+            let error = |predictor| Selection::of(predictor, &samples).unwrap().error;
+            let gain = (error(&reigning) - error(&challenger)) * selection::median_price(&samples).unwrap();
             prop_assert_eq!(verdict.promoted, gain > min_gain.max(0.0), "{}", verdict.reason);
         }
 

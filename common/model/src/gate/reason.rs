@@ -11,8 +11,24 @@ pub(super) enum Opponent<'a> {
     Nobody,
     /// The champion's artifact cannot be used, for this reason.
     Unusable(&'a str),
-    /// A champion with this MAE, in US dollars.
-    Champion(f64),
+    /// A champion that does so well.
+    Champion(Standing),
+}
+
+/// How well a model does on the holdout.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Standing {
+    /// What decides: the mean distance between the logarithms of price and prediction, limited.
+    pub(super) error: f64,
+    /// What is published beside it, in US dollars.
+    pub(super) mae: f64,
+}
+
+impl std::fmt::Display for Standing {
+    /// The error as the share of a price that is as far away.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.2} % (MAE {})", 100.0 * self.error.exp_m1(), usd(self.mae))
+    }
 }
 
 /// Whether the challenger becomes champion, and why.
@@ -36,26 +52,24 @@ impl Decision {
     }
 }
 
-/// Decides on a challenger with these `checks` and this holdout MAE, in US dollars, on the holdout that the
-/// opponent was scored on.
+/// Decides on a challenger with these `checks`, on the holdout that the opponent was scored on, which has this median
+/// `price`, in US dollars.
 pub(super) fn decide(
     checks: &[Check],
-    challenger_mae: f64,
+    challenger: Standing,
     opponent: Opponent<'_>,
+    price: f64,
     rules: &GateRules,
 ) -> Decision {
     let failed: Vec<&Check> = checks.iter().filter(|check| !check.passed).collect();
     let (promoted, reason) = match opponent {
         _ if !failed.is_empty() => (false, failure(&failed)),
-        Opponent::Nobody => (true, format!("first model: holdout MAE {}", usd(challenger_mae))),
-        Opponent::Unusable(why) => {
-            let mae = usd(challenger_mae);
-            (
-                true,
-                format!("holdout MAE {mae}, and the champion cannot be used: {why}"),
-            )
-        }
-        Opponent::Champion(mae) => compare(challenger_mae, mae, rules.min_gain.max(0.0)),
+        Opponent::Nobody => (true, format!("first model: holdout error {challenger}")),
+        Opponent::Unusable(why) => (
+            true,
+            format!("holdout error {challenger}, and the champion cannot be used: {why}"),
+        ),
+        Opponent::Champion(champion) => compare(challenger, champion, price, rules.min_gain.max(0.0)),
     };
     Decision { promoted, reason }
 }
@@ -68,30 +82,26 @@ fn failure(failed: &[&Check]) -> String {
     format!("it fails the check: {}", failed.join(", "))
 }
 
-fn compare(challenger_mae: f64, champion_mae: f64, min_gain: f64) -> (bool, String) {
-    let gain = champion_mae - challenger_mae;
-    let (ours, theirs) = (usd(challenger_mae), usd(champion_mae));
+fn compare(challenger: Standing, champion: Standing, price: f64, min_gain: f64) -> (bool, String) {
+    let gain = (champion.error - challenger.error) * price;
+    let by = |gain: f64| format!("{} on a diamond of {}", usd(gain), usd(price));
     if gain > min_gain {
+        let gain = by(gain);
         return (
             true,
-            format!(
-                "holdout MAE {ours} beats the champion's {theirs} by {}",
-                usd(gain)
-            ),
+            format!("holdout error {challenger} beats the champion's {champion} by {gain}"),
         );
     }
     let reason = if gain > 0.0 {
-        let (gain, needed) = (usd(gain), usd(min_gain));
+        let (gain, needed) = (by(gain), usd(min_gain));
         format!(
-            "holdout MAE {ours} is below the champion's {theirs} by {gain}, and must be by more than {needed}"
+            "holdout error {challenger} is below the champion's {champion} by {gain}, and must be by more than {needed}"
         )
     } else if gain < 0.0 {
-        format!(
-            "the champion's holdout MAE {theirs} is lower than {ours} by {}",
-            usd(-gain)
-        )
+        let gain = by(-gain);
+        format!("the champion's holdout error {champion} is lower than {challenger} by {gain}")
     } else {
-        format!("holdout MAE {ours} equals the champion's")
+        format!("holdout error {challenger} equals the champion's")
     };
     (false, reason)
 }
@@ -111,42 +121,35 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(561.54, None, 0.0, true, "first model: holdout MAE 561.54 USD")]
+    #[case(0.05, None, 0.0, true, "first model: holdout error 5.13 % (MAE 500.00 USD)")]
     #[case(
-        561.54,
-        Some(570.10),
+        0.05,
+        Some(0.06),
         5.0,
         true,
-        "holdout MAE 561.54 USD beats the champion's 570.10 USD by 8.56 USD"
+        "holdout error 5.13 % (MAE 500.00 USD) beats the champion's 6.18 % (MAE 600.00 USD) by 20.00 USD on a diamond of 2000.00 USD"
     )]
     #[case(
-        561.54,
-        Some(570.10),
-        10.0,
+        0.05,
+        Some(0.06),
+        20.5,
         false,
-        "holdout MAE 561.54 USD is below the champion's 570.10 USD by 8.56 USD, and must be by more than 10.00 USD"
+        "holdout error 5.13 % (MAE 500.00 USD) is below the champion's 6.18 % (MAE 600.00 USD) by 20.00 USD on a diamond of 2000.00 USD, and must be by more than 20.50 USD"
     )]
     #[case(
-        570.10,
-        Some(561.54),
+        0.06,
+        Some(0.05),
         0.0,
         false,
-        "the champion's holdout MAE 561.54 USD is lower than 570.10 USD by 8.56 USD"
+        "the champion's holdout error 5.13 % (MAE 500.00 USD) is lower than 6.18 % (MAE 600.00 USD) by 20.00 USD on a diamond of 2000.00 USD"
     )]
+    #[case(0.06, Some(0.05), -100.0, false, "the champion's holdout error 5.13 % (MAE 500.00 USD) is lower than 6.18 % (MAE 600.00 USD) by 20.00 USD on a diamond of 2000.00 USD")]
     #[case(
-        561.54,
-        Some(561.54),
+        0.05,
+        Some(0.05),
         0.0,
         false,
-        "holdout MAE 561.54 USD equals the champion's"
-    )]
-    #[case(570.10, Some(561.54), -100.0, false, "the champion's holdout MAE 561.54 USD is lower than 570.10 USD by 8.56 USD")]
-    #[case(
-        1.0,
-        Some(f64::MAX),
-        0.0,
-        true,
-        "holdout MAE 1.00 USD beats the champion's 1.8e308 USD by 1.8e308 USD"
+        "holdout error 5.13 % (MAE 500.00 USD) equals the champion's"
     )]
     fn the_reason_tells_the_figures(
         #[case] challenger: f64,
@@ -159,13 +162,22 @@ mod tests {
             min_gain,
             min_r2: 0.0,
         };
-        let opponent = champion.map_or(Opponent::Nobody, Opponent::Champion);
-        let decision = decide(&[], challenger, opponent, &rules);
+        let standing = |error| Standing {
+            error,
+            mae: 10_000.0 * error,
+        };
+        let opponent = champion.map_or(Opponent::Nobody, |error| Opponent::Champion(standing(error)));
+        let decision = decide(&[], standing(challenger), opponent, 2_000.0, &rules);
         let expected = Decision {
             promoted,
             reason: reason.to_owned(),
         };
         assert_eq!(decision, expected);
+    }
+
+    #[test]
+    fn an_absurd_amount_is_still_readable() {
+        assert_eq!(usd(f64::MAX), "1.8e308 USD");
     }
 
     #[test]
@@ -184,7 +196,8 @@ mod tests {
             min_gain: 0.0,
             min_r2: 0.0,
         };
-        let decision = decide(&checks, 1.0, Opponent::Nobody, &rules);
+        let standing = Standing { error: 0.1, mae: 1.0 };
+        let decision = decide(&checks, standing, Opponent::Nobody, 1.0, &rules);
         assert_eq!(decision.reason, "it fails the check: a (1), c (3)");
         assert!(!decision.promoted);
     }

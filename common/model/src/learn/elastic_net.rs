@@ -12,7 +12,10 @@ use serde_json::json;
 
 use super::{
     Fitted, LearnError, columns,
+    columns::Column,
     linear::{self, log_prices},
+    problem::{self, Problem},
+    target::Target,
 };
 use crate::{Trained, linear::LinearModel};
 
@@ -47,17 +50,24 @@ fn fit(samples: &[Sample], settings: &Settings) -> Result<LinearModel, LearnErro
     LearnError::unless_enough(samples.len(), linear::MIN_SAMPLES)?;
     let (form, columns) = (linear::blank(samples)?, linear::columns(samples)?);
     // The first column is the intercept, which nothing pulls at.
-    let design = columns::design(samples, &columns[1..]);
-    let scales = Scales::of(&design)?;
-    let log_prices = log_prices(samples);
+    let scales = Scales::of(samples, &columns[1..]);
+    let target = Target::of(samples);
+    let mean = samples.iter().map(|sample| target.log_price(sample)).sum::<f64>() / samples.len() as f64;
+    let problem = Problem::over(samples, |part| Problem {
+        design: scales.apply(columns::design(part, &columns[1..])),
+        targets: log_prices(part, &target) - mean,
+    })?;
+    // The pull is weighed against the squares of each row, of which the problem may have fewer than there are samples.
+    let penalty = settings.penalty * (samples.len() as f64 / problem.design.nrows() as f64);
     let params = linfa_elasticnet::ElasticNet::params()
-        .penalty(settings.penalty)
+        .penalty(penalty)
         .l1_ratio(settings.l1_ratio)
+        .with_intercept(false)
         .tolerance(TOLERANCE)
         .max_iterations(MAX_ITERATIONS);
-    let fitted = params.fit(&Dataset::new(scales.apply(design), log_prices));
+    let fitted = params.fit(&Dataset::new(problem.design, problem.targets));
     let fitted = fitted.map_err(|error| LearnError::Solver(Box::new(error)))?;
-    let coefficients = scales.undo(fitted.intercept(), fitted.hyperplane());
+    let coefficients = scales.undo(mean, fitted.hyperplane());
     linear::filled(form, &columns, coefficients, samples)
 }
 
@@ -68,13 +78,19 @@ struct Scales {
 }
 
 impl Scales {
-    fn of(design: &Array2<f64>) -> Result<Self, LearnError> {
-        let none = LearnError::TooFewSamples { have: 0, needed: 1 };
-        let means = design.mean_axis(Axis(0)).ok_or(none)?;
-        let deviations = design.std_axis(Axis(0), 0.0);
+    /// Of the `columns` of at least one sample.
+    fn of(samples: &[Sample], columns: &[Column]) -> Self {
+        let mean = |of: &dyn Fn(Array2<f64>) -> Array2<f64>| {
+            let sums = problem::blocks(samples)
+                .map(|block| of(columns::design(block, columns)).sum_axis(Axis(0)))
+                .fold(Array1::zeros(columns.len()), |sums, block| sums + block);
+            sums / samples.len() as f64
+        };
+        let means = mean(&|design| design);
+        let deviations = mean(&|design| (design - &means).pow2()).sqrt();
         // A column that does not vary is all zeros then, and keeps the coefficient 0.
         let deviations = deviations.mapv(|deviation| if deviation > 0.0 { deviation } else { 1.0 });
-        Ok(Self { means, deviations })
+        Self { means, deviations }
     }
 
     fn apply(&self, design: Array2<f64>) -> Array2<f64> {
@@ -118,7 +134,8 @@ mod tests {
     #[test]
     fn a_strong_pull_leaves_the_mean_of_the_log_prices() {
         let form = form(1e3, 0.5);
-        let prices = log_prices(&fixture::samples(400));
+        let samples = fixture::samples(400);
+        let prices = log_prices(&samples, &Target::of(&samples));
         assert!((form.intercept - prices.mean().unwrap()).abs() < 1e-9, "{form:?}");
         assert_eq!((form.carat, form.x), (0.0, 0.0));
     }

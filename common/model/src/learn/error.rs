@@ -67,6 +67,11 @@ pub enum LearnError {
     /// XGBoost refused the samples.
     #[error("XGBoost cannot fit these samples")]
     Xgboost(#[source] Box<dyn Error + Send + Sync>),
+    /// There was no memory left for XGBoost.
+    #[error(
+        "there is not enough memory for XGBoost: give the trainer more, or let it use fewer threads (trainer.threads)"
+    )]
+    OutOfMemory(#[source] Box<dyn Error + Send + Sync>),
     /// The search broke down.
     #[error("the search cannot go on")]
     Search(#[source] Box<dyn Error + Send + Sync>),
@@ -97,12 +102,35 @@ impl From<LinearFault> for LearnError {
 
 impl From<xgboost_rs::XGBError> for LearnError {
     fn from(error: xgboost_rs::XGBError) -> Self {
-        Self::Xgboost(Box::new(error))
+        // The text is all that the library gives.
+        if is_allocation_failure(&error.to_string()) {
+            Self::OutOfMemory(Box::new(error))
+        } else {
+            Self::Xgboost(Box::new(error))
+        }
     }
+}
+
+/// What C++ says where it gets no memory.
+fn is_allocation_failure(text: &str) -> bool {
+    text.contains("bad_alloc")
 }
 
 impl From<SpaceError> for LearnError {
     fn from(error: SpaceError) -> Self {
         Self::Search(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// W9: a lack of memory is told as such, not as something about the samples.
+    #[test]
+    fn what_xgboost_says_of_memory_is_told_from_what_it_says_of_samples() {
+        assert!(is_allocation_failure("XGBoost error: std::bad_alloc"));
+        let about_samples = "XGBoost error: Check failed: valid: Input data contains `inf` or `nan`";
+        assert!(!is_allocation_failure(about_samples));
     }
 }

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use domain::{Clarity, Color, Cut, Sample};
 use linfa::{Dataset, traits::Fit};
 use linfa_linear::LinearRegression;
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use serde_json::json;
 
 use super::{
     Fitted, LearnError,
     columns::{self, Column, Grades},
+    problem::Problem,
     rank::{self, Deficiency},
+    target::Target,
 };
 use crate::{
     Trained,
@@ -34,9 +36,13 @@ pub fn fit(samples: &[Sample]) -> Result<LinearModel, LearnError> {
     LearnError::unless_enough(samples.len(), MIN_SAMPLES)?;
     let form = blank(samples)?;
     let columns = columns(samples)?;
-    let design = columns::design(samples, &columns);
-    rank::check(&design).map_err(|deficiency| describe(&deficiency, &columns))?;
-    let coefficients = least_squares(design, samples)?;
+    let target = Target::of(samples);
+    let problem = Problem::over(samples, |part| Problem {
+        design: columns::design(part, &columns),
+        targets: log_prices(part, &target),
+    })?;
+    rank::check(&problem.design).map_err(|deficiency| describe(&deficiency, &columns))?;
+    let coefficients = least_squares(problem)?;
     filled(form, &columns, coefficients, samples)
 }
 
@@ -99,14 +105,14 @@ fn describe(deficiency: &Deficiency, columns: &[Column]) -> LearnError {
 }
 
 /// What is regressed on.
-pub(super) fn log_prices(samples: &[Sample]) -> Array1<f64> {
-    samples.iter().map(|sample| sample.price.get().ln()).collect()
+pub(super) fn log_prices(samples: &[Sample], target: &Target) -> Array1<f64> {
+    samples.iter().map(|sample| target.log_price(sample)).collect()
 }
 
-/// The coefficients of the columns of `design` (the intercept is one of them).
-fn least_squares(design: Array2<f64>, samples: &[Sample]) -> Result<Array1<f64>, LearnError> {
+/// The coefficients of the columns of the design (the intercept is one of them).
+fn least_squares(problem: Problem) -> Result<Array1<f64>, LearnError> {
     let regression = LinearRegression::new().with_intercept(false);
-    let fitted = regression.fit(&Dataset::new(design, log_prices(samples)));
+    let fitted = regression.fit(&Dataset::new(problem.design, problem.targets));
     fitted
         .map(|fitted| fitted.params().clone())
         .map_err(|error| LearnError::Solver(Box::new(error)))

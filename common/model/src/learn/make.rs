@@ -12,7 +12,6 @@ use crate::{
     Artifact, Predictor, Ranges, Split,
     coverage::coverage,
     score::{score, score_asked},
-    split,
 };
 
 /// How many points of the goodness of fit are kept.
@@ -31,24 +30,24 @@ pub struct Made {
     pub trials: Vec<Trial>,
 }
 
-/// Trains on the training side of `samples`, and measures on the holdout.
+/// Trains on the training side, and measures on the holdout.
 ///
 /// # Errors
 ///
 /// Where the samples are too few or too much alike to learn from, in words that say what to add.
 pub fn make(
     learner: &Learner,
-    samples: &[Sample],
+    sides: &Split,
     seed: u64,
     resources: &Resources,
     watch: &dyn Watch,
 ) -> Result<Made, LearnError> {
-    let sides = split(samples);
     LearnError::unless_enough(sides.training.len(), resources.min_rows)?;
     let fitted = learner.fit(&sides.training, seed, resources, watch)?;
     let predictor = fitted.trained.predictor();
-    let ranges = Ranges::calibrate(predictor, &sides.halves().calibration);
-    let metrics = metrics(predictor, &ranges, &sides, fitted.validation);
+    let halves = sides.halves();
+    let ranges = Ranges::calibrate(predictor, &halves.calibration);
+    let metrics = metrics(predictor, &ranges, sides, &halves.checking, fitted.validation);
     Ok(Made {
         metrics: metrics.ok_or(LearnError::NoHoldout)?,
         artifact: Artifact::new(fitted.trained, ranges),
@@ -62,18 +61,18 @@ fn metrics(
     predictor: &Predictor,
     ranges: &Ranges,
     sides: &Split,
+    checking: &[Sample],
     validation: Option<Validation>,
 ) -> Option<Metrics> {
-    let checking = sides.halves().checking;
     let masked = Masked {
         holdout: score_asked(predictor, &sides.holdout, |diamond| diamond.masked())?,
-        coverage: coverage(predictor, ranges, &checking, |diamond| diamond.masked()),
+        coverage: coverage(predictor, ranges, checking, |diamond| diamond.masked()),
     };
     Some(Metrics {
         holdout: score(predictor, &sides.holdout)?,
         validation,
         train: score(predictor, &sides.training)?,
-        coverage: coverage(predictor, ranges, &checking, |diamond| diamond),
+        coverage: coverage(predictor, ranges, checking, |diamond| diamond),
         masked: Some(masked),
         fit: fit_points(predictor, &sides.holdout),
     })
@@ -96,6 +95,7 @@ mod tests {
     use crate::{
         fixture,
         learn::{Unwatched, elastic_net, xgboost},
+        split,
     };
     use domain::{ModelKind, PartialDiamond, cents};
 
@@ -107,7 +107,7 @@ mod tests {
     fn made(samples: usize) -> Result<Made, LearnError> {
         make(
             &Learner::Linear,
-            &fixture::samples(samples),
+            &split(&fixture::samples(samples)),
             42,
             &RESOURCES,
             &Unwatched,
@@ -131,7 +131,7 @@ mod tests {
     fn a_model_of_every_kind_comes_back_from_its_bytes_and_its_reasons_add_up() {
         for learner in learners() {
             let samples = fixture::samples(400);
-            let made = make(&learner, &samples, 42, &RESOURCES, &Unwatched).unwrap();
+            let made = make(&learner, &split(&samples), 42, &RESOURCES, &Unwatched).unwrap();
             let artifact = Artifact::load(made.artifact.json().to_vec()).unwrap();
             assert!(artifact == made.artifact, "{learner:?}");
             assert!(Artifact::open_form(artifact.json()).is_ok(), "{learner:?}");

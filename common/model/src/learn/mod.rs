@@ -5,7 +5,10 @@ pub mod elastic_net;
 mod error;
 pub mod linear;
 mod make;
+pub mod memory;
+mod problem;
 mod rank;
+mod target;
 mod watch;
 pub mod xgboost;
 

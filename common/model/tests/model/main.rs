@@ -5,6 +5,8 @@ mod boosted;
 #[cfg(test)]
 mod notebook;
 #[cfg(test)]
+mod outliers;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod ranges;

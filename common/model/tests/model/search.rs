@@ -24,6 +24,35 @@ impl Watch for Batches {
     }
 }
 
+const LOOKS: usize = 20;
+
+/// Is cancelled after [`LOOKS`] looks.
+struct Impatient(std::sync::atomic::AtomicUsize);
+
+impl Watch for Impatient {
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= LOOKS
+    }
+
+    fn batch_finished(&mut self, _trials: &[Trial]) -> Next {
+        Next::GoOn
+    }
+}
+
+/// W10: a tree on very many samples takes seconds, a fit of all of them an hour: a search ends at the next tree.
+#[test]
+fn a_search_that_is_cancelled_ends_at_the_next_tree() {
+    let mut impatient = Impatient(0.into());
+    let ended = search(&stones::samples(300), &settings(8, 1), &mut impatient);
+    assert!(matches!(ended, Err(LearnError::Cancelled)), "{ended:?}");
+    // Each of the batch's other trials looks once more.
+    assert!(impatient.0.into_inner() <= LOOKS + 8);
+}
+
 const FOR_EVER: Batches = Batches(usize::MAX, Next::GoOn);
 
 fn settings(trials: usize, threads: usize) -> SearchSettings {

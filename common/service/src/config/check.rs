@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use super::{Config, SettingError};
+use super::{Config, Ingest, SettingError};
 
 type Check = Result<(), SettingError>;
 
@@ -30,10 +30,12 @@ pub(super) fn check(config: &Config) -> Check {
         0.0..=1.0,
     )?;
     within("ingest.max_file_bytes", config.ingest.max_file_bytes, 1..=1 << 40)?;
+    row_limits(&config.ingest)?;
     within("ingest.max_psi", config.ingest.max_psi, 0.0..=f64::MAX)?;
     within("trainer.max_failures", config.trainer.max_failures, 1..=1000)?;
     within("trainer.threads", config.trainer.threads, 0..=1024)?;
     within("trainer.min_rows", config.trainer.min_rows, 1..=u64::MAX)?;
+    memory("trainer.max_memory_bytes", config.trainer.max_memory_bytes)?;
     kinds(&config.training.kinds)?;
     // The seed becomes a `bigint` in Postgres.
     within("training.seed", config.training.seed, 0..=i64::MAX as u64)?;
@@ -70,6 +72,23 @@ pub(super) fn check(config: &Config) -> Check {
     within("traffic.max_requests", config.traffic.max_requests, 1..=1_000_000)?;
     within("traffic.max_bytes", config.traffic.max_bytes, 1 << 20..=1 << 42)?;
     directives("telemetry.log", &config.telemetry.log)
+}
+
+/// A limit of 0 would reject every row.
+fn row_limits(ingest: &Ingest) -> Check {
+    within("ingest.max_carat", ingest.max_carat, 1..=1_000_000)?;
+    within("ingest.max_depth", ingest.max_depth, 1..=100)?;
+    within("ingest.max_table", ingest.max_table, 1..=100)?;
+    within("ingest.max_length_mm", ingest.max_length_mm, 1..=1_000_000)?;
+    within("ingest.max_price", ingest.max_price, 1..=u32::MAX)
+}
+
+/// 0 stands for a share of what the machine allows.
+fn memory(name: &str, bytes: u64) -> Check {
+    match bytes {
+        0 => Ok(()),
+        bytes => within(name, bytes, 1 << 20..=1 << 50),
+    }
 }
 
 /// NaN is within no range.

@@ -90,6 +90,16 @@ pub struct Ingest {
     pub scratch: PathBuf,
     /// A file that holds more, unpacked, is rejected; in bytes.
     pub max_file_bytes: u64,
+    /// A row with a larger weight, in carats, is rejected.
+    pub max_carat: u32,
+    /// A row with a larger depth, in percent, is rejected.
+    pub max_depth: u32,
+    /// A row with a larger table, in percent, is rejected.
+    pub max_table: u32,
+    /// A row with a larger x, y or z, in millimeters, is rejected.
+    pub max_length_mm: u32,
+    /// A row with a larger price, in US dollars, is rejected.
+    pub max_price: u32,
     /// A feature whose population stability index is above this has drifted.
     pub max_psi: f64,
     /// What becomes of a file with such a feature.
@@ -127,6 +137,8 @@ pub struct Trainer {
     pub sweep_interval: Duration,
     /// A dataset version with fewer samples is not trained on.
     pub min_rows: u64,
+    /// What all runs together may take; 0 for a share of what the machine allows.
+    pub max_memory_bytes: u64,
 }
 
 /// What is trained.
@@ -169,9 +181,9 @@ pub struct ElasticNet {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Promotion {
-    /// How much lower than the champion's its mean absolute error must be, in US dollars.
+    /// How much closer than the champion's its prices must be, in US dollars on a diamond of the median price.
     pub min_gain: f64,
-    /// Its R² on the holdout, at least.
+    /// Its R² on the logarithm of the holdout's prices, at least.
     pub min_r2: f64,
 }
 

@@ -1,5 +1,6 @@
 //! What the registry promises, against real Postgres.
 
+mod challengers;
 mod claiming;
 mod clocks;
 mod finishing;

@@ -3,7 +3,7 @@
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use super::{Parameters, SearchSettings, Trial, Watch, hunt::Hunt, pruning::Bar, sides::Sides, trial::Stand};
-use crate::fixture;
+use crate::{fixture, learn::target::Target};
 
 struct Timeless;
 
@@ -44,7 +44,7 @@ fn searched(sides: &Sides, seed: u64) -> (f64, f64) {
         threads: one,
         seed,
     };
-    let mut hunt = Hunt::new(sides, &settings).unwrap();
+    let mut hunt = Hunt::new(sides, &Target::of(&sides.fitting), &settings).unwrap();
     for wanted in [8, 16, 24, 32, 40, 48] {
         hunt.next_batch(wanted, &Timeless).unwrap();
     }
@@ -61,11 +61,14 @@ fn searched(sides: &Sides, seed: u64) -> (f64, f64) {
 
 /// The least error of trials at random, as many as begin before they have cost as much.
 fn drawn(sides: &Sides, seed: u64, budget: f64) -> f64 {
-    let (stand, mut random) = (Stand::new(sides).unwrap(), StdRng::seed_from_u64(seed));
+    let (stand, mut random) = (
+        Stand::new(sides, &Target::of(&sides.fitting)).unwrap(),
+        StdRng::seed_from_u64(seed),
+    );
     let (mut least, mut spent) = (f64::INFINITY, 0.0);
     while spent < budget {
         let parameters = any(&mut random);
-        let course = stand.run(&parameters, seed, &Bar::NONE).unwrap();
+        let course = stand.run(&parameters, seed, &Bar::NONE, &Timeless).unwrap();
         spent += cost(&parameters, course.grown);
         least = least.min(course.mae);
     }

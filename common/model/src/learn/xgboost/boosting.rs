@@ -4,39 +4,49 @@ use domain::Sample;
 use xgboost_rs::{Booster, DMatrix, XGBError};
 
 use super::Parameters;
-use crate::features;
+use crate::{features, learn::target::Target};
 
 /// Samples as XGBoost wants them, for one thread at a time.
 pub(super) struct Table {
     matrix: DMatrix,
     prices: Vec<f64>,
+    /// Of what is fitted, in US dollars.
+    mean_target: f64,
 }
 
 impl Table {
-    pub(super) fn of(samples: &[Sample]) -> Result<Self, XGBError> {
-        let rows: Vec<f32> = samples
-            .iter()
-            .flat_map(|sample| features::row(&sample.diamond.into()))
-            .collect();
-        let (columns, number) = (features::NAMES.len(), size_of::<f32>());
-        // Row by row, by the strides; the crate's own way from rows takes zeros, the worst grades, as missing.
-        let mut matrix = DMatrix::from_col_major_f32(
-            &rows,
-            columns * number,
-            number,
-            samples.len(),
-            columns,
-            1,
-            f32::NAN,
-        )?;
-        let prices: Vec<f64> = samples.iter().map(|sample| sample.price.get()).collect();
-        matrix.set_labels(&prices.iter().map(|price| *price as f32).collect::<Vec<_>>())?;
-        Ok(Self { matrix, prices })
+    pub(super) fn of(samples: &[Sample], target: &Target) -> Result<Self, XGBError> {
+        let mut matrix = matrix(samples)?;
+        let targets = samples.iter().map(|sample| target.price(sample));
+        let mean_target = targets.clone().sum::<f64>() / samples.len() as f64;
+        matrix.set_labels(&targets.map(|price| price as f32).collect::<Vec<_>>())?;
+        Ok(Self {
+            matrix,
+            prices: samples.iter().map(|sample| sample.price.get()).collect(),
+            mean_target,
+        })
     }
+}
 
-    fn mean_price(&self) -> f64 {
-        self.prices.iter().sum::<f64>() / self.prices.len() as f64
-    }
+/// The features in XGBoost's own form; what it is made from is gone when it is made.
+fn matrix(samples: &[Sample]) -> Result<DMatrix, XGBError> {
+    let (columns, number) = (features::NAMES.len(), size_of::<f32>());
+    let mut rows: Vec<f32> = Vec::with_capacity(samples.len() * columns);
+    rows.extend(
+        samples
+            .iter()
+            .flat_map(|sample| features::row(&sample.diamond.into())),
+    );
+    // Row by row, by the strides; the crate's own way from rows takes zeros, the worst grades, as missing.
+    DMatrix::from_col_major_f32(
+        &rows,
+        columns * number,
+        number,
+        samples.len(),
+        columns,
+        1,
+        f32::NAN,
+    )
 }
 
 /// A model that grows.
@@ -60,7 +70,7 @@ impl<'t> Boosting<'t> {
             .chain(others)
             .map(|table| &table.matrix)
             .collect();
-        let settings = parameters.settings(fitting.mean_price(), seed);
+        let settings = parameters.settings(fitting.mean_target, seed);
         let booster = Booster::new_with_json_config(&matrices, settings)?;
         Ok(Self {
             booster,
@@ -111,6 +121,10 @@ mod tests {
         min_child_weight: 3,
     };
 
+    fn table(samples: &[Sample]) -> Result<Table, XGBError> {
+        Table::of(samples, &Target::of(samples))
+    }
+
     fn grown(table: &Table, trees: u32) -> Boosting<'_> {
         let mut model = Boosting::new(table, &[], &PARAMETERS, 5).unwrap();
         (0..trees).for_each(|_| model.grow().unwrap());
@@ -130,9 +144,9 @@ mod tests {
     /// The crate does not say when a setting is refused, nor XGBoost when it knows none of that name.
     #[test]
     fn every_setting_reaches_xgboost() {
-        let table = Table::of(&fixture::samples(100)).unwrap();
+        let table = table(&fixture::samples(100)).unwrap();
         let config: Value = serde_json::from_str(&grown(&table, 1).booster.save_config()).unwrap();
-        for (name, set) in PARAMETERS.settings(table.mean_price(), 5) {
+        for (name, set) in PARAMETERS.settings(table.mean_target, 5) {
             let found = values(&config, &name);
             let is_set = |value: &&Value| {
                 let text = value.as_str().unwrap_or_default();
@@ -150,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_model_carries_the_names_of_its_features_and_is_read_back_by_xgboost() {
-        let table = Table::of(&fixture::samples(200)).unwrap();
+        let table = table(&fixture::samples(200)).unwrap();
         let model = grown(&table, 30);
         let json = model.to_json().unwrap();
         let parsed: Value = serde_json::from_slice(&json).unwrap();
@@ -171,7 +185,7 @@ mod tests {
 
     #[test]
     fn as_many_trees_grow_as_asked_for() {
-        let table = Table::of(&fixture::samples(100)).unwrap();
+        let table = table(&fixture::samples(100)).unwrap();
         let json: Value = serde_json::from_slice(&grown(&table, 17).to_json().unwrap()).unwrap();
         let trees = &json["learner"]["gradient_booster"]["model"]["trees"];
         assert_eq!(trees.as_array().map(Vec::len), Some(17));
@@ -179,7 +193,7 @@ mod tests {
 
     #[test]
     fn growing_fits_better() {
-        let table = Table::of(&fixture::samples(300)).unwrap();
+        let table = table(&fixture::samples(300)).unwrap();
         let error = |trees| grown(&table, trees).mae(&table).unwrap();
         assert!(error(60) < 0.2 * error(1), "{} and {}", error(60), error(1));
     }
@@ -187,7 +201,7 @@ mod tests {
     /// A zero is the worst grade, and must not be taken for a gap: then nothing would tell it from one.
     #[test]
     fn zeros_are_values() {
-        let table = Table::of(&fixture::samples(200)).unwrap();
+        let table = table(&fixture::samples(200)).unwrap();
         let json: Value = serde_json::from_slice(&grown(&table, 30).to_json().unwrap()).unwrap();
         let trees = json["learner"]["gradient_booster"]["model"]["trees"]
             .as_array()
@@ -209,9 +223,24 @@ mod tests {
     #[test]
     fn absurd_samples_are_refused() {
         let mut samples = fixture::samples(100);
-        samples[7].price = domain::Price::try_from(1e300).unwrap();
-        let refused =
-            Table::of(&samples).and_then(|table| Boosting::new(&table, &[], &PARAMETERS, 1)?.grow());
+        samples[7].diamond.carat = fixture::carat(1e300);
+        let refused = table(&samples).and_then(|table| Boosting::new(&table, &[], &PARAMETERS, 1)?.grow());
         assert!(refused.is_err());
+    }
+
+    /// F9: one absurd price is fitted as a plausible one, so that the other prices are learned.
+    #[test]
+    fn one_absurd_price_is_no_hindrance() {
+        let clean = fixture::samples(300);
+        for absurd in [1e7, 1e300] {
+            let mut samples = clean.clone();
+            samples[7].price = domain::Price::try_from(absurd).unwrap();
+            let model = table(&samples).unwrap();
+            let mae = grown(&model, 60).mae(&table(&clean).unwrap()).unwrap();
+            let best = grown(&table(&clean).unwrap(), 60)
+                .mae(&table(&clean).unwrap())
+                .unwrap();
+            assert!(mae < 2.0 * best, "{mae} beside {absurd}, {best} without");
+        }
     }
 }

@@ -3,12 +3,12 @@
 use domain::Sample;
 
 use super::{
-    Parameters, Trial, batch,
+    Parameters, Trial, Watch, batch,
     boosting::{Boosting, Table},
     pruning::Bar,
     trial::{Course, Stand},
 };
-use crate::learn::LearnError;
+use crate::learn::{LearnError, target::Target};
 
 /// How many of the best trials run once more.
 const FINALISTS: usize = 4;
@@ -22,10 +22,15 @@ pub(super) struct Winner {
 }
 
 /// Lets the best of `trials` learn slowly, and takes the best of these.
-pub(super) fn winner(trials: &[Trial], mut stands: Vec<Stand>, seed: u64) -> Result<Winner, LearnError> {
+pub(super) fn winner(
+    trials: &[Trial],
+    mut stands: Vec<Stand>,
+    seed: u64,
+    watch: &impl Watch,
+) -> Result<Winner, LearnError> {
     let finalists = finalists(trials);
     let courses = batch::run(&finalists, &mut stands, |parameters, stand| {
-        stand.run(parameters, seed, &Bar::NONE)
+        stand.run(parameters, seed, &Bar::NONE, watch)
     });
     let mut winner: Option<Winner> = None;
     for (parameters, course) in finalists.into_iter().zip(courses) {
@@ -60,9 +65,20 @@ fn slower(parameters: Parameters) -> Parameters {
 }
 
 /// Fits what won on all of `training`, with as many trees as were best on the validation side.
-pub(super) fn refit(training: &[Sample], winner: &Winner, seed: u64) -> Result<Vec<u8>, LearnError> {
-    let table = Table::of(training)?;
+pub(super) fn refit(
+    training: &[Sample],
+    target: &Target,
+    winner: &Winner,
+    seed: u64,
+    watch: &impl Watch,
+) -> Result<Vec<u8>, LearnError> {
+    let table = Table::of(training, target)?;
     let mut model = Boosting::new(&table, &[], &winner.parameters, seed)?;
-    (0..winner.course.rounds).try_for_each(|_| model.grow())?;
+    for _ in 0..winner.course.rounds {
+        if watch.is_cancelled() {
+            return Err(LearnError::Cancelled);
+        }
+        model.grow()?;
+    }
     Ok(model.to_json()?)
 }

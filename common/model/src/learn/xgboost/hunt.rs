@@ -9,7 +9,7 @@ use super::{
     space::{Point, Space},
     trial::{Course, Stand},
 };
-use crate::learn::LearnError;
+use crate::learn::{LearnError, target::Target};
 
 /// How many trials are asked for at once, whatever the number of threads.
 const BATCH: usize = 8;
@@ -34,9 +34,9 @@ struct Plan {
 type Outcome = (Course, Duration);
 
 impl Hunt {
-    pub(super) fn new(sides: &Sides, settings: &SearchSettings) -> Result<Self, LearnError> {
+    pub(super) fn new(sides: &Sides, target: &Target, settings: &SearchSettings) -> Result<Self, LearnError> {
         let threads = settings.threads.get().min(BATCH);
-        let stands = (0..threads).map(|_| Stand::new(sides));
+        let stands = (0..threads).map(|_| Stand::new(sides, target));
         Ok(Self {
             seed: settings.seed,
             stands: stands.collect::<Result<_, _>>()?,
@@ -62,7 +62,7 @@ impl Hunt {
         let (seed, bar) = (self.seed, Bar::of(&self.marks));
         let outcomes = batch::run(&plans, &mut self.stands, |plan, stand| {
             let started = watch.elapsed();
-            let course = stand.run(&plan.parameters, seed, &bar)?;
+            let course = stand.run(&plan.parameters, seed, &bar, watch)?;
             Ok::<Outcome, LearnError>((course, watch.elapsed().saturating_sub(started)))
         });
         let mut outcomes = plans.iter().zip(outcomes);

@@ -89,6 +89,10 @@ impl Watch for Onlooker<'_> {
         self.watch.elapsed()
     }
 
+    fn is_cancelled(&self) -> bool {
+        self.watch.is_cancelled()
+    }
+
     fn batch_finished(&mut self, trials: &[Trial]) -> Next {
         let ended: Vec<run::Trial> = trials[self.told..].iter().map(told).collect();
         self.told = trials.len();

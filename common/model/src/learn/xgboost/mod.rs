@@ -1,7 +1,7 @@
 //! The learner of boosted trees: XGBoost, with a search for its parameters.
 //!
 //! Trials fit on one side of the training samples and are compared by their mean absolute error on the other
-//! (`sides`). They learn fast and are given up early (`pruning`); the few best run once more, learning slowly
+//! (`sides`, at most half a million of them). They learn fast and are given up early (`pruning`); the few best run once more, learning slowly
 //! (`finals`), and what won is fitted on every training sample. Nothing in here sees the holdout.
 //!
 //! The model depends on the samples, the seed and the number of trials alone: a batch of trials is asked for before any
@@ -28,11 +28,12 @@ use std::num::NonZeroUsize;
 
 use domain::Sample;
 
-use super::LearnError;
+use super::{LearnError, target::Target};
 use hunt::Hunt;
 pub use learner::Settings;
 pub(in crate::learn) use learner::learn;
 pub use parameters::Parameters;
+pub(super) use sides::MOST_SEARCHED;
 use sides::Sides;
 pub(super) use space::SpaceError;
 pub use trial::Trial;
@@ -78,7 +79,11 @@ pub fn search(
     watch: &mut impl Watch,
 ) -> Result<Found, LearnError> {
     let sides = Sides::of(training)?;
-    let mut hunt = Hunt::new(&sides, settings)?;
+    let target = Target::of(training);
+    let mut hunt = Hunt::new(&sides, &target, settings)?;
+    let validation_samples = sides.validation.len();
+    // Each thread has them in XGBoost's form by now.
+    drop(sides);
     while hunt.trials().len() < settings.trials.get() {
         hunt.next_batch(settings.trials.get(), watch)?;
         match watch.batch_finished(hunt.trials()) {
@@ -88,13 +93,13 @@ pub fn search(
         }
     }
     let (trials, stands) = hunt.into_trials();
-    let winner = finals::winner(&trials, stands, settings.seed)?;
+    let winner = finals::winner(&trials, stands, settings.seed, watch)?;
     Ok(Found {
-        booster: finals::refit(training, &winner, settings.seed)?,
+        booster: finals::refit(training, &target, &winner, settings.seed, watch)?,
         parameters: winner.parameters,
         rounds: winner.course.rounds,
         validation_mae: winner.course.mae,
-        validation_samples: sides.validation.len(),
+        validation_samples,
         trials,
     })
 }

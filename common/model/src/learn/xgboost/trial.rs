@@ -1,15 +1,14 @@
 //! One trial: parameters fitted on the fitting side and judged on the validation side.
 
 use serde::{Deserialize, Serialize};
-use xgboost_rs::XGBError;
 
 use super::{
-    Parameters,
+    Parameters, Watch,
     boosting::{Boosting, Table},
     pruning::{self, Bar, Marks},
     sides::Sides,
 };
-use crate::learn::LearnError;
+use crate::learn::{LearnError, target::Target};
 
 /// The most trees of a trial.
 pub(super) const MAX_ROUNDS: u32 = 1_000;
@@ -52,15 +51,21 @@ pub(super) struct Course {
 }
 
 impl Stand {
-    pub(super) fn new(sides: &Sides) -> Result<Self, LearnError> {
+    pub(super) fn new(sides: &Sides, target: &Target) -> Result<Self, LearnError> {
         Ok(Self {
-            fitting: Table::of(&sides.fitting)?,
-            validation: Table::of(&sides.validation)?,
+            fitting: Table::of(&sides.fitting, target)?,
+            validation: Table::of(&sides.validation, target)?,
         })
     }
 
     /// Adds trees until they bring nothing any more, or `bar` says that others are better.
-    pub(super) fn run(&self, parameters: &Parameters, seed: u64, bar: &Bar) -> Result<Course, XGBError> {
+    pub(super) fn run(
+        &self,
+        parameters: &Parameters,
+        seed: u64,
+        bar: &Bar,
+        watch: &impl Watch,
+    ) -> Result<Course, LearnError> {
         let mut model = Boosting::new(&self.fitting, &[&self.validation], parameters, seed)?;
         let mut course = Course {
             mae: f64::INFINITY,
@@ -70,6 +75,9 @@ impl Stand {
             marks: pruning::NO_MARKS,
         };
         while course.goes_on(parameters.learning_rate) {
+            if watch.is_cancelled() {
+                return Err(LearnError::Cancelled);
+            }
             model.grow()?;
             course.note(model.mae(&self.validation)?);
             course.judge(parameters.learning_rate, bar);

@@ -20,6 +20,11 @@ pub trait Watch: Sync {
     /// Time since any fixed moment; trials are timed with it, and nothing else depends on it.
     fn elapsed(&self) -> Duration;
 
+    /// Whether nobody wants the model any more; asked before each tree, for of very many samples one takes seconds.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
     /// Called after each finished batch with all the trials so far, in the order of their numbers.
     fn batch_finished(&mut self, trials: &[Trial]) -> Next;
 }

@@ -140,6 +140,19 @@ const WRONG: [(&str, &str, &str, &str); 16] = [
         "twice",
     ),
     ("LAPIDARY__PROMOTION__MIN_R2", "2", "promotion.min_r2", "to 1"),
+    ("LAPIDARY__INGEST__MAX_PRICE", "0", "ingest.max_price", "within 1"),
+    (
+        "LAPIDARY__INGEST__MAX_DEPTH",
+        "101",
+        "ingest.max_depth",
+        "within 1 to 100",
+    ),
+    (
+        "LAPIDARY__TRAINER__MAX_MEMORY_BYTES",
+        "4",
+        "trainer.max_memory_bytes",
+        "within 1048576",
+    ),
     ("LAPIDARY__TELEMETRY__FORMAT", "xml", "telemetry.format", "xml"),
     (
         "LAPIDARY__TELEMETRY__LOG",

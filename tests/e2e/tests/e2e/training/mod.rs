@@ -3,6 +3,7 @@
 mod commands;
 mod dead_letters;
 mod gate;
+mod limits;
 mod notebook;
 mod retries;
 mod servers;
