@@ -33,5 +33,5 @@ pub mod traffic;
 pub use database::{Database, DatabaseSettings};
 pub use error::StorageError;
 pub use listing::During;
-pub use page::{Page, PageRequest};
+pub use page::{Page, PageRequest, place};
 pub use store::Store;
