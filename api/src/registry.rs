@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     /// S6: strangers' queries leave connections to operators, and one address leaves places to others.
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn strangers_have_half_of_the_connections_and_one_address_a_part_of_that() {
         let readers = Readers::new(10);
         let address = |last| Some(IpAddr::from([192, 0, 2, last]));

@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use domain::{
     ModelVersion,
-    traffic::{BodyDigest, RecordedBody, TrafficRecord},
+    traffic::{RecordedBody, TrafficRecord},
 };
 use futures_util::FutureExt as _;
 use hyper::body::Body as _;
@@ -138,7 +138,7 @@ impl Reply {
             Some(BodyTold(digest)) => RecordedBody::digest(digest),
             None => RecordedBody::whole(bytes.clone()),
         };
-        if let Err(excess) = held.grow(bytes.len()).await {
+        if let Err(excess) = held.hold(bytes.len()).await {
             let refused = Problem::overloaded(excess.detail()).into_response();
             let (small, body) = refused.into_parts();
             head = small;
