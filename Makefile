@@ -3,7 +3,7 @@
 .PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-model bench-serving bench-similar bench-training profile check-api check-hostile
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s  %s\n", $$1, $$2}'
 
 demo: up ## everything: install, build, start, drop the bundled data, wait for a price
 	@python3 scripts/demo.py

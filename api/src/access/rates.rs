@@ -79,7 +79,9 @@ impl Rates {
     /// Counts a request from this address; none has no limit.
     pub(crate) fn of_address(&self, network: Option<IpAddr>) -> Rate {
         let limited = self.addresses.as_ref().zip(network);
-        limited.map_or(Rate::Unlimited, |(addresses, network)| addresses.count(network, ONE))
+        limited.map_or(Rate::Unlimited, |(addresses, network)| {
+            addresses.count(network, ONE)
+        })
     }
 
     /// Counts what a batch of so many diamonds costs beyond the request that was counted already; none where it costs

@@ -271,7 +271,11 @@ mod tests {
         let admission = Admission::new(10, 800 << 10, 0.125, SOON);
         let mut announced = admission.bytes(address(1));
         announced.hold(10).await.unwrap();
-        assert_eq!(admission.units.free.available_permits(), 800, "small ones are free");
+        assert_eq!(
+            admission.units.free.available_permits(),
+            800,
+            "small ones are free"
+        );
         announced.hold(80 << 10).await.unwrap();
         assert_eq!(admission.units.free.available_permits(), 800 - 80);
         let mut more = admission.bytes(address(1));

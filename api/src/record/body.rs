@@ -15,7 +15,10 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::admission::{Excess, HeldBytes};
-use crate::{input::{body_fault, too_large}, problem::Problem};
+use crate::{
+    input::{body_fault, too_large},
+    problem::Problem,
+};
 
 /// What is handed to the HTTP library in one go; it copies it.
 const PIECE: usize = 1 << 15;

@@ -342,7 +342,7 @@ mod tests {
         let idle = connections.admit(&at(ONE)).await.unwrap();
         let _at_work = busy.state().busy();
         let leaving = obeying(idle);
-        let third = connections.admit(&at(ONE)).await.unwrap();
+        let third = connections.admit(&at(OTHER)).await.unwrap();
         leaving.await.unwrap();
         assert!(!is_ending(&busy));
         assert!(!is_ending(&third));
@@ -407,7 +407,10 @@ mod tests {
         state.flushed();
         assert!(!state.is_busy() && state.is_idle_for(Duration::ZERO));
         state.receiving();
-        assert!(!state.is_idle_for(Duration::ZERO), "bodies have a time of their own");
+        assert!(
+            !state.is_idle_for(Duration::ZERO),
+            "bodies have a time of their own"
+        );
         state.received();
         assert!(state.is_busy());
     }

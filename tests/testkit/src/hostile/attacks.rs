@@ -52,7 +52,15 @@ pub(super) fn begin(to: SocketAddr, tally: &Tally, stop: &CancellationToken) -> 
         for address in next..next + addresses {
             for _ in 0..connections {
                 let (from, tally) = (Ipv4Addr::from_bits(address), tally.clone());
-                attack(Attacker { name, from, to, tally }, &mut running);
+                attack(
+                    Attacker {
+                        name,
+                        from,
+                        to,
+                        tally,
+                    },
+                    &mut running,
+                );
             }
         }
         next += addresses;
@@ -71,12 +79,17 @@ pub(super) fn begin(to: SocketAddr, tally: &Tally, stop: &CancellationToken) -> 
     });
     for attack in repeated() {
         let (requests, every) = (Arc::new(attack.requests), attack.every);
-        begin(attack.name, attack.addresses, attack.connections, &|attacker, running| {
-            let requests = Arc::clone(&requests);
-            running.spawn(until(stop.clone(), attacker, move |attacker| {
-                attacker.repeat(Arc::clone(&requests), every)
-            }));
-        });
+        begin(
+            attack.name,
+            attack.addresses,
+            attack.connections,
+            &|attacker, running| {
+                let requests = Arc::clone(&requests);
+                running.spawn(until(stop.clone(), attacker, move |attacker| {
+                    attacker.repeat(Arc::clone(&requests), every)
+                }));
+            },
+        );
     }
     running
 }
@@ -93,19 +106,82 @@ fn repeated() -> Vec<Repeated> {
     let lists = ["models", "runs", "promotions", "events", "files", "datasets"];
     let lists = lists.map(|list| request("GET", &format!("/v1/{list}?limit=1000"), "", b""));
     let keys = "lap_cl_ ".repeat(BODY_LIMIT / 8);
-    let noise: Vec<u8> = (0..BODY_LIMIT as u64).map(|byte| (byte * byte >> 7) as u8).collect();
+    let noise: Vec<u8> = (0..BODY_LIMIT as u64)
+        .map(|byte| (byte * byte >> 7) as u8)
+        .collect();
     let parameters = format!("/v1/models?{}{}", "a&".repeat(15_000), "n&".repeat(15_000));
-    let head = format!("x-long: {}\r\nuser-agent: {}\r\n", "y".repeat(30_000), "z".repeat(30_000));
+    let head = format!(
+        "x-long: {}\r\nuser-agent: {}\r\n",
+        "y".repeat(30_000),
+        "z".repeat(30_000)
+    );
     vec![
         repeated("floods", 10, 2, 4, vec![request("GET", "/v1/nothing", "", b"")]),
-        repeated("wrong keys", 5, 1, 10, vec![request("GET", "/v1/runs", "authorization: Bearer lap_cl_wrong\r\n", b"")]),
-        repeated("long heads", 5, 1, 50, vec![request("GET", "/nothing", &head, b"")]),
+        repeated(
+            "wrong keys",
+            5,
+            1,
+            10,
+            vec![request(
+                "GET",
+                "/v1/runs",
+                "authorization: Bearer lap_cl_wrong\r\n",
+                b"",
+            )],
+        ),
+        repeated(
+            "long heads",
+            5,
+            1,
+            50,
+            vec![request("GET", "/nothing", &head, b"")],
+        ),
         repeated("big lists", 20, 2, 500, lists.into()),
-        repeated("redaction bombs", 5, 1, 2000, vec![request("POST", "/v1/predictions", "content-type: text/plain\r\n", keys.as_bytes())]),
-        repeated("random bodies", 5, 1, 2000, vec![request("POST", "/nothing", "", &noise)]),
-        repeated("parameters", 5, 1, 500, vec![request("GET", &parameters, "", b"")]),
-        repeated("unknown fields", 5, 1, 2000, vec![request("POST", "/v1/predictions", json, unknown_fields().as_bytes())]),
-        repeated("batches", 10, 4, 100, vec![request("POST", "/v1/predictions/batch", json, batch().as_bytes())]),
+        repeated(
+            "redaction bombs",
+            5,
+            1,
+            2000,
+            vec![request(
+                "POST",
+                "/v1/predictions",
+                "content-type: text/plain\r\n",
+                keys.as_bytes(),
+            )],
+        ),
+        repeated(
+            "random bodies",
+            5,
+            1,
+            2000,
+            vec![request("POST", "/nothing", "", &noise)],
+        ),
+        repeated(
+            "parameters",
+            5,
+            1,
+            500,
+            vec![request("GET", &parameters, "", b"")],
+        ),
+        repeated(
+            "unknown fields",
+            5,
+            1,
+            2000,
+            vec![request(
+                "POST",
+                "/v1/predictions",
+                json,
+                unknown_fields().as_bytes(),
+            )],
+        ),
+        repeated(
+            "batches",
+            10,
+            4,
+            100,
+            vec![request("POST", "/v1/predictions/batch", json, batch().as_bytes())],
+        ),
     ]
 }
 
@@ -166,7 +242,7 @@ impl Attacker {
         stream.write_all(announced.as_bytes()).await?;
         let mut due = interval(SLOW_EVERY);
         let sending = async {
-            let (mut taking, mut giving) = stream.split();
+            let (taking, mut giving) = stream.split();
             let giving = async {
                 loop {
                     due.tick().await;
@@ -202,7 +278,10 @@ impl Attacker {
         stream.write_all(follow.as_bytes()).await?;
         let mut begin = [0; 12];
         stream.read_exact(&mut begin).await?;
-        let status = String::from_utf8_lossy(&begin).split(' ').nth(1).and_then(|it| it.parse().ok());
+        let status = String::from_utf8_lossy(&begin)
+            .split(' ')
+            .nth(1)
+            .and_then(|it| it.parse().ok());
         self.tally.count(self.name, status.unwrap_or_default());
         let mut part = [0; 4096];
         while status == Some(200) && stream.read(&mut part).await? > 0 {}
@@ -219,7 +298,10 @@ impl Attacker {
             .await?;
         let mut begin = [0; 12];
         stream.read_exact(&mut begin).await?;
-        let status = String::from_utf8_lossy(&begin).split(' ').nth(1).and_then(|it| it.parse().ok());
+        let status = String::from_utf8_lossy(&begin)
+            .split(' ')
+            .nth(1)
+            .and_then(|it| it.parse().ok());
         self.tally.count(self.name, status.unwrap_or_default());
         let (mut due, mut part) = (interval(SLOW_EVERY), [0; SLOW_BYTES]);
         while status == Some(200) {

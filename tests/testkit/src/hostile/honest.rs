@@ -85,7 +85,11 @@ pub(super) async fn measure(address: SocketAddr, time: Duration) -> Result<Times
             times.add(own);
         }
         times.ms.sort_by(f64::total_cmp);
-        ensure!(!times.is_empty(), "the honest client got no answer at all: {:?}", times.example);
+        ensure!(
+            !times.is_empty(),
+            "the honest client got no answer at all: {:?}",
+            times.example
+        );
         Ok(times)
     })
     .await?
@@ -136,6 +140,10 @@ fn ask(stream: &mut TcpStream) -> Result<()> {
         ensure!(read > 0, "closed after {:?}", String::from_utf8_lossy(&answer));
         answer.extend_from_slice(part.get(..read).unwrap_or_default());
     }
-    ensure!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    ensure!(
+        answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
     Ok(())
 }

@@ -9,8 +9,7 @@ mod wire;
 
 use std::{
     collections::BTreeMap,
-    fmt,
-    fs,
+    fmt, fs,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -124,17 +123,34 @@ impl Outcome {
     pub fn missed(&self, attacked: Duration) -> Vec<String> {
         let growth = GROWTH_BYTES + GROWTH_BYTES_PER_SECOND * attacked.as_secs().cast_signed();
         let bounds = [
-            (self.attacked.refused > 0, format!("{} honest requests were refused", self.attacked.refused)),
-            (self.peak_mib > MEMORY_MIB, format!("the API took more than {MEMORY_MIB} MiB")),
-            (self.growth_bytes > growth, format!("the database grew by more than {} MiB", growth >> 20)),
+            (
+                self.attacked.refused > 0,
+                format!("{} honest requests were refused", self.attacked.refused),
+            ),
+            (
+                self.peak_mib > MEMORY_MIB,
+                format!("the API took more than {MEMORY_MIB} MiB"),
+            ),
+            (
+                self.growth_bytes > growth,
+                format!("the database grew by more than {} MiB", growth >> 20),
+            ),
         ];
-        bounds.into_iter().filter(|(is_missed, _)| *is_missed).map(|(_, what)| what).collect()
+        bounds
+            .into_iter()
+            .filter(|(is_missed, _)| *is_missed)
+            .map(|(_, what)| what)
+            .collect()
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<16} {:>8} {:>8} {:>8} {:>8} {:>8}", "honest client", "answers", "p50 ms", "p99 ms", "max ms", "refused")?;
+        writeln!(
+            f,
+            "{:<16} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "honest client", "answers", "p50 ms", "p99 ms", "max ms", "refused"
+        )?;
         for (name, times) in [("calm", &self.calm), ("attacked", &self.attacked)] {
             writeln!(
                 f,
@@ -151,11 +167,18 @@ impl fmt::Display for Outcome {
         }
         writeln!(f, "\n{:<16} answers by status (0: closed without one)", "attack")?;
         for (attack, statuses) in &self.answers {
-            let statuses: Vec<_> = statuses.iter().map(|(status, count)| format!("{status} × {count}")).collect();
+            let statuses: Vec<_> = statuses
+                .iter()
+                .map(|(status, count)| format!("{status} × {count}"))
+                .collect();
             writeln!(f, "{attack:<16} {}", statuses.join(", "))?;
         }
         writeln!(f, "\nmost memory of the API: {} MiB", self.peak_mib)?;
-        writeln!(f, "growth of the database: {:.1} MiB", self.growth_bytes as f64 / f64::from(1 << 20))
+        writeln!(
+            f,
+            "growth of the database: {:.1} MiB",
+            self.growth_bytes as f64 / f64::from(1 << 20)
+        )
     }
 }
 

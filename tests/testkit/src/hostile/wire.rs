@@ -31,7 +31,8 @@ pub(super) async fn connect_slowly(from: Ipv4Addr, to: SocketAddr) -> io::Result
 /// A request; `headers` are whole lines.
 pub(super) fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n\r\n");
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
@@ -62,7 +63,9 @@ pub(super) async fn answer(stream: &mut TcpStream) -> io::Result<u16> {
     let head = String::from_utf8_lossy(buffer.get(..end).unwrap_or_default()).to_ascii_lowercase();
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = length.and_then(|length| length.trim().parse().ok()).unwrap_or_default();
+    let length: usize = length
+        .and_then(|length| length.trim().parse().ok())
+        .unwrap_or_default();
     let mut left = (end + length).saturating_sub(filled);
     while left > 0 {
         let read = stream.read(&mut buffer).await?;

@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use testkit::{
-    allow_open_files,
-    hostile::System,
-    in_world,
-};
+use testkit::{allow_open_files, hostile::System, in_world};
 
 /// S1 to S16: an honest client is answered, memory and the database stay within their bounds.
 #[tokio::test]

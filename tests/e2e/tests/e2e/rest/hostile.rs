@@ -42,8 +42,7 @@ async fn send(address: &str, parts: &[&[u8]], closes: bool) -> Result<String> {
 }
 
 fn request(head: &str, body: &[u8]) -> Vec<u8> {
-    let line =
-        "POST /v1/predictions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let line = "POST /v1/predictions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n";
     [format!("{line}{head}\r\n").as_bytes(), body].concat()
 }
 

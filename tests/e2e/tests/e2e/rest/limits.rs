@@ -50,8 +50,13 @@ fn head(line: &str, headers: &str) -> String {
 async fn connected(to: SocketAddr, connections: f64) -> Result<()> {
     until("the connections", async || {
         let metrics = reqwest::get(format!("http://{to}/metrics")).await?.text().await?;
-        let gauge = metrics.lines().find(|line| line.starts_with("lapidary_connections{"));
-        let open: f64 = gauge.and_then(|line| line.rsplit(' ').next()).context("no gauge")?.parse()?;
+        let gauge = metrics
+            .lines()
+            .find(|line| line.starts_with("lapidary_connections{"));
+        let open: f64 = gauge
+            .and_then(|line| line.rsplit(' ').next())
+            .context("no gauge")?
+            .parse()?;
         Ok((open >= connections).then_some(()))
     })
     .await
@@ -61,7 +66,10 @@ async fn connected(to: SocketAddr, connections: f64) -> Result<()> {
 #[tokio::test]
 async fn bodies_that_do_not_come_keep_nobody_out() -> Result<()> {
     in_world(|world| async move {
-        let few = [("LAPIDARY__TRAFFIC__MAX_REQUESTS", "8"), ("LAPIDARY__TRAFFIC__WAIT_MS", "50")];
+        let few = [
+            ("LAPIDARY__TRAFFIC__MAX_REQUESTS", "8"),
+            ("LAPIDARY__TRAFFIC__WAIT_MS", "50"),
+        ];
         let (_api, to) = start(&world, &few).await?;
         let silent = head("POST /v1/predictions", "content-length: 10\r\n");
         let mut attackers = Vec::new();
@@ -105,7 +113,10 @@ async fn an_address_has_a_part_of_the_connections() -> Result<()> {
 #[tokio::test]
 async fn bodies_that_are_announced_take_no_room_and_those_that_come_take_their_senders() -> Result<()> {
     in_world(|world| async move {
-        let little = [("LAPIDARY__TRAFFIC__MAX_BYTES", "1048576"), ("LAPIDARY__TRAFFIC__WAIT_MS", "50")];
+        let little = [
+            ("LAPIDARY__TRAFFIC__MAX_BYTES", "1048576"),
+            ("LAPIDARY__TRAFFIC__WAIT_MS", "50"),
+        ];
         let (_api, to) = start(&world, &little).await?;
         let large = head("POST /v1/nothing", "content-length: 4194304\r\n");
         let mut attackers = Vec::new();
@@ -113,12 +124,19 @@ async fn bodies_that_are_announced_take_no_room_and_those_that_come_take_their_s
             attackers.push(send(ATTACKER, to, &large, b"").await?);
         }
         connected(to, 64.0).await?;
-        let honest = || Client::new().post(format!("http://{to}/v1/nothing")).body(vec![b' '; 60_000]);
+        let honest = || {
+            Client::new()
+                .post(format!("http://{to}/v1/nothing"))
+                .body(vec![b' '; 60_000])
+        };
         assert_eq!(honest().send().await?.status().as_u16(), 404);
         // An eighth of it is for one address.
         let mut greedy = send(ATTACKER, to, &large, &vec![b' '; 200 << 10]).await?;
         let told = receive(&mut greedy, 600).await?;
-        ensure!(told.starts_with("HTTP/1.1 503") && told.contains("from this address"), "{told}");
+        ensure!(
+            told.starts_with("HTTP/1.1 503") && told.contains("from this address"),
+            "{told}"
+        );
         assert_eq!(honest().send().await?.status().as_u16(), 404);
         Ok(())
     })
@@ -168,16 +186,23 @@ async fn a_slow_reader_gets_its_whole_answers() -> Result<()> {
     const MARK: &[u8] = b"\"currency\":\"USD\"";
     in_world(|world| async move {
         let system = served(&world).await?;
-        let patient = world.start("api", &[("LAPIDARY__API__HEADER_TIMEOUT_MS", "200")]).await?;
+        let patient = world
+            .start("api", &[("LAPIDARY__API__HEADER_TIMEOUT_MS", "200")])
+            .await?;
         let to: SocketAddr = patient.address().await?.replace("http://", "").parse()?;
         until("the model", async || {
-            let price = post(&format!("http://{to}/v1/predictions"), DIAMOND).send().await?;
+            let price = post(&format!("http://{to}/v1/predictions"), DIAMOND)
+                .send()
+                .await?;
             Ok(price.status().is_success().then_some(()))
         })
         .await?;
         drop(system);
         let batch = format!("{{\"diamonds\":[{}]}}", vec![DIAMOND; 10_000].join(","));
-        let request = head("POST /v1/predictions/batch", &format!("{JSON}content-length: {}\r\n", batch.len()));
+        let request = head(
+            "POST /v1/predictions/batch",
+            &format!("{JSON}content-length: {}\r\n", batch.len()),
+        );
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
         let (mut taking, mut giving) = socket.connect(to).await?.into_split();
@@ -275,10 +300,17 @@ async fn a_key_that_cannot_be_checked_works_for_so_long_and_no_longer() -> Resul
         })
         .await?;
         let detail = refused["detail"].as_str().unwrap_or_default();
-        ensure!(detail.contains("cannot be checked") || detail.contains("registry is away"), "{refused}");
+        ensure!(
+            detail.contains("cannot be checked") || detail.contains("registry is away"),
+            "{refused}"
+        );
         drop(api);
         let again = world.start("api", &settings).await?;
-        assert_eq!(ask(&again, &key).await?.status(), 503, "a restart makes no key younger");
+        assert_eq!(
+            ask(&again, &key).await?.status(),
+            503,
+            "a restart makes no key younger"
+        );
         postgres.restore();
         until("the key once more", async || {
             let told = ask(&again, &key).await?.text().await?;
@@ -296,7 +328,10 @@ async fn a_keyless_api_answers_to_its_own_names_and_says_so_on_record() -> Resul
         let (_api, to) = start(&world, &[("LAPIDARY__API__HOSTS", "prices.example")]).await?;
         let ask = async |path: &str, hosts: &[&str]| {
             let hosts: Vec<_> = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
-            let request = format!("GET {path} HTTP/1.1\r\n{}connection: close\r\n\r\n", hosts.concat());
+            let request = format!(
+                "GET {path} HTTP/1.1\r\n{}connection: close\r\n\r\n",
+                hosts.concat()
+            );
             let mut stream = send(OTHER, to, &request, b"").await?;
             receive(&mut stream, 1 << 20).await
         };
@@ -313,7 +348,10 @@ async fn a_keyless_api_answers_to_its_own_names_and_says_so_on_record() -> Resul
             ("/healthz", &[], "200"),
         ] {
             let told = ask(path, hosts).await?;
-            ensure!(told.starts_with(&format!("HTTP/1.1 {status}")), "{path} {hosts:?}: {told}");
+            ensure!(
+                told.starts_with(&format!("HTTP/1.1 {status}")),
+                "{path} {hosts:?}: {told}"
+            );
             ensure!(status != "421" || told.contains("api.hosts"), "{told}");
         }
         let recorded = "SELECT count(*) FROM traffic WHERE status IN (400, 421)";
@@ -334,9 +372,16 @@ async fn whoever_asks_first_is_told_at_once_that_a_body_is_too_large() -> Result
         };
         let mut large = send(OTHER, to, &ask(5_000_000_000), b"").await?;
         let told = receive(&mut large, 1 << 16).await?;
-        ensure!(told.starts_with("HTTP/1.1 413") && told.contains("4194304"), "{told}");
+        ensure!(
+            told.starts_with("HTTP/1.1 413") && told.contains("4194304"),
+            "{told}"
+        );
         let mut small = send(OTHER, to, &ask(2), b"").await?;
-        ensure!(receive(&mut small, 25).await?.starts_with("HTTP/1.1 100 Continue"));
+        ensure!(
+            receive(&mut small, 25)
+                .await?
+                .starts_with("HTTP/1.1 100 Continue")
+        );
         small.write_all(b"{}").await?;
         ensure!(receive(&mut small, 12).await?.ends_with("422"));
         Ok(())
@@ -361,7 +406,12 @@ async fn a_batch_counts_for_as_many_requests_as_its_diamonds() -> Result<()> {
         assert_eq!(whole.headers()["ratelimit"], "\"address\";r=0;t=1");
         let refused = post(&url, &batch(500)).send().await?;
         assert_eq!(refused.status().as_u16(), 429);
-        ensure!(problem(refused).await?["detail"].as_str().unwrap_or_default().contains("50 diamonds"));
+        ensure!(
+            problem(refused).await?["detail"]
+                .as_str()
+                .unwrap_or_default()
+                .contains("50 diamonds")
+        );
         Ok(())
     })
     .await
