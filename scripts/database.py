@@ -1,5 +1,5 @@
-"""Makes a database, or deletes one that nobody uses: database.py create|drop NAME, on the server that the environment
-variable LAPIDARY_TEST_POSTGRES_URL names. Needs psycopg."""
+"""Makes a database on the server at LAPIDARY_TEST_POSTGRES_URL, or deletes one that nobody uses there:
+database.py create|drop NAME. Needs psycopg."""
 
 import os
 import sys

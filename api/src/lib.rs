@@ -17,11 +17,13 @@ mod measure;
 pub mod neighbours;
 mod problem;
 mod record;
+mod registry;
 mod replay;
 mod routes;
 mod server;
 mod service;
 mod serving;
+mod shares;
 mod work;
 
 use std::{env, ffi::OsString, num::NonZero, process::ExitCode, thread::available_parallelism};

@@ -105,6 +105,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(2)
     }
 
+    pub(crate) fn unchecked_key() -> Self {
+        let detail = "this key cannot be checked while Postgres is away, or was last checked too long ago; \
+            try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(2)
+    }
+
     /// Something that is wrong here, and not with the request.
     pub(crate) fn broken() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, BROKEN)

@@ -29,14 +29,16 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
-    access::{Keyring, Rates},
+    access::{Counted, Hosts, Keyring, Rates},
     cors::Origins,
     feed::Feed,
     problem::Problem,
     record::Recorder,
+    registry::{PATIENCE as READER_PATIENCE, Readers},
     routes::Routes,
     server::{self, Limits},
     serving::Serving,
+    shares::Shares,
     work::Pool,
 };
 
@@ -62,6 +64,8 @@ pub(crate) struct Parts {
     pub(crate) request_timeout: Duration,
     /// Whose pages may call.
     pub(crate) origins: Origins,
+    /// By which names the API is called.
+    pub(crate) hosts: Hosts,
     pub(crate) require_key: bool,
     pub(crate) keyring: Keyring,
     pub(crate) rates: Rates,
@@ -69,6 +73,10 @@ pub(crate) struct Parts {
     pub(crate) feed: Feed,
     /// Places for event streams.
     pub(crate) streams: Arc<Semaphore>,
+    /// How many of them each caller has.
+    pub(crate) streams_of: Shares<Counted>,
+    /// Who reads the registry.
+    pub(crate) readers: Readers,
     /// Wakes the swap up.
     pub(crate) look: Arc<Notify>,
     /// Whether Postgres has been reached, with the right schema.
@@ -129,21 +137,24 @@ async fn build(
     let model = health.component("model", Need::Essential);
     let backend = Backend::connect_lazily(config, "api").await?;
     Ok(App(Arc::new(Parts {
-        recorder: Recorder::start(&config.traffic, &backend.database, &health, &clock, lifecycle)?,
+        recorder: Recorder::start(config, &backend.database, &health, &clock, lifecycle)?,
         backend,
         serving: Serving::open(api.cache.clone(), model, clock.clone()).await,
         health,
         metrics,
-        clock,
+        clock: clock.clone(),
         body_limit_bytes: api.body_limit_bytes,
         request_timeout: api.request_timeout,
         origins: Origins::new(&api.cors_origins),
+        hosts: Hosts::new(&api.hosts, api.require_key),
         require_key: api.require_key,
-        keyring: Keyring::open(api.cache.join("keys.json")),
-        rates: Rates::new(api.key_rate, api.address_rate, api.limit_loopback),
-        pool: Pool::new().context("no threads for heavy work")?,
+        keyring: Keyring::open(api.cache.join("keys.json"), api.keys_max_age, clock),
+        rates: Rates::new(api.key_rate, api.address_rate),
+        pool: Pool::new(api.address_share).context("no threads for heavy work")?,
         feed: Feed::new(lifecycle.soft_stop()),
         streams: Arc::new(Semaphore::new(api.max_streams)),
+        streams_of: Shares::new(api.max_streams_per_address),
+        readers: Readers::new(config.postgres.max_connections, READER_PATIENCE),
         look: Arc::default(),
         registry_known: AtomicBool::default(),
     })))
@@ -152,6 +163,8 @@ async fn build(
 fn limits(api: &Api) -> Limits {
     Limits {
         connections: server::allow_connections(api.max_connections),
+        address_share: api.address_share,
+        limit_loopback: api.limit_loopback,
         header_timeout: api.header_timeout,
         body_timeout: api.body_timeout,
         write_timeout: api.write_timeout,

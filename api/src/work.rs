@@ -1,5 +1,8 @@
 //! Work for the processor, off the threads that answer requests: what answers wait for, so much at a time and so much
 //! waiting; and what may take its time, on a thread that gives way to all others.
+//!
+//! What is large is done in pieces, each of which waits for its turn again, and has places of its own: however many
+//! batches there are, an explanation waits for a piece of each at the most.
 
 use std::{
     cell::Cell,
@@ -12,12 +15,16 @@ use anyhow::Context as _;
 use model::pauses;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::warn;
 
-use crate::problem::Problem;
+use crate::{
+    access::Counted,
+    problem::Problem,
+    shares::{Share, Shares},
+};
 
-/// Pieces of work that may wait for each that is at it.
+/// Pieces of work that may wait for each that is at it; and as many large ones.
 const WAITING: usize = 64;
 
 /// Between the least, 0, and what threads have, about 50: on a busy machine such a thread still gets a tenth of a processor.
@@ -32,8 +39,24 @@ const REST: Duration = Duration::from_micros(200);
 pub(crate) struct Pool {
     /// At work or waiting.
     places: Arc<Semaphore>,
+    /// The same, of what is done in pieces.
+    large_places: Arc<Semaphore>,
+    large_places_of: Arc<Shares<Counted>>,
+    turns: Turns,
+}
+
+/// Who is at work; cheap to clone.
+#[derive(Clone)]
+struct Turns {
     at_work: Arc<Semaphore>,
     threads: Arc<ThreadPool>,
+}
+
+/// The place of what is done in pieces, until it is dropped.
+pub(crate) struct LargePlace {
+    turns: Turns,
+    /// Kept by the piece that is at work, too: a request that is given up leaves it running, and counted.
+    place: Arc<(OwnedSemaphorePermit, Option<Share<Counted>>)>,
 }
 
 impl Pool {
@@ -41,7 +64,9 @@ impl Pool {
     /// turn wherever the work pauses: a long piece would hold up whoever waits for its processor, a worker or the
     /// committer. Their priority is that of all: with a lower one, explanations have waited for 0.6 seconds on a busy
     /// machine, and some were refused.
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    ///
+    /// Of the places for what is large, one caller may have this part.
+    pub(crate) fn new(share: f64) -> anyhow::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let at_work = (processors / 2).max(1);
         let threads = ThreadPoolBuilder::new()
@@ -51,10 +76,15 @@ impl Pool {
             // Whoever waits for the work is told.
             .panic_handler(|_| ())
             .build()?;
+        let places = at_work * (WAITING + 1);
         Ok(Self {
-            places: Arc::new(Semaphore::new(at_work * (WAITING + 1))),
-            at_work: Arc::new(Semaphore::new(at_work)),
-            threads: Arc::new(threads),
+            places: Arc::new(Semaphore::new(places)),
+            large_places: Arc::new(Semaphore::new(places)),
+            large_places_of: Arc::new(Shares::part_of(places as u64, share)),
+            turns: Turns {
+                at_work: Arc::new(Semaphore::new(at_work)),
+                threads: Arc::new(threads),
+            },
         })
     }
 
@@ -63,12 +93,41 @@ impl Pool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let busy = || Problem::overloaded("too much work waits here");
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
-        let turn = Arc::clone(&self.at_work)
-            .acquire_owned()
-            .await
-            .map_err(|_| busy())?;
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| busy())?;
+        self.turns.take(place, work).await
+    }
+
+    /// A place for a caller's work that is done in pieces, or a refusal when too much waits already.
+    pub(crate) fn large(&self, caller: Option<Counted>) -> Result<LargePlace, Problem> {
+        let share = caller.map(|caller| self.large_places_of.take(caller, 1).ok_or_else(busy));
+        let share = share.transpose()?;
+        let place = Arc::clone(&self.large_places).try_acquire_owned();
+        Ok(LargePlace {
+            turns: self.turns.clone(),
+            place: Arc::new((place.map_err(|_| busy())?, share)),
+        })
+    }
+}
+
+impl LargePlace {
+    /// Does a piece, when it is its turn.
+    pub(crate) async fn piece<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.turns.take(Arc::clone(&self.place), work).await
+    }
+}
+
+impl Turns {
+    async fn take<T: Send + 'static>(
+        &self,
+        place: impl Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = Arc::clone(&self.at_work).acquire_owned().await;
+        let turn = turn.map_err(|_| busy())?;
         // The permits go with the work: a request that is given up leaves it running, and counted.
         let (done, result) = oneshot::channel();
         self.threads.spawn(move || {
@@ -79,6 +138,10 @@ impl Pool {
         });
         result.await.map_err(|_| Problem::broken())
     }
+}
+
+fn busy() -> Problem {
+    Problem::overloaded("too much work waits here")
 }
 
 /// Does work that answers need not wait for, on a thread of its own that runs when the others leave it time, and rests
@@ -156,13 +219,57 @@ mod tests {
 
     #[tokio::test]
     async fn what_answers_wait_for_has_the_priority_of_all() {
-        let pool = Pool::new().unwrap();
+        let pool = Pool::new(1.0).unwrap();
         assert!(matches!(pool.run(niceness).await, Ok(nice) if nice == niceness()));
+    }
+
+    /// S16: however many batches there are, each waits for its turn again after every piece.
+    #[tokio::test]
+    async fn what_is_small_waits_for_a_piece_of_what_is_large_and_no_more() {
+        let pool = Pool::new(1.0).unwrap();
+        let at_work = pool.turns.at_work.available_permits();
+        let mut large = Vec::new();
+        while let Ok(place) = pool.large(None) {
+            large.push(place);
+        }
+        assert!(large.len() >= WAITING, "all places for batches are taken");
+        let piece = || thread::sleep(Duration::from_millis(1));
+        let batches: Vec<_> = large
+            .into_iter()
+            .map(|place| tokio::spawn(async move { while place.piece(piece).await.is_ok() {} }))
+            .collect();
+        // All of them are at work or wait before the explanation comes.
+        while pool.turns.at_work.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let pieces = (batches.len() / at_work + 2) as u32;
+        let started = Instant::now();
+        pool.run(|| ()).await.ok().unwrap();
+        let waited = started.elapsed();
+        batches.iter().for_each(tokio::task::JoinHandle::abort);
+        // Each piece takes 1 ms, and on a busy machine ten times that.
+        assert!(
+            waited < pieces * Duration::from_millis(10),
+            "{waited:?} for {pieces} pieces"
+        );
+    }
+
+    /// S16: one caller has a part of the places for batches.
+    #[tokio::test]
+    async fn a_caller_has_a_part_of_the_places() {
+        let pool = Pool::new(0.02).unwrap();
+        let caller = |id| Some(Counted::Key(uuid::Uuid::from_u128(id)));
+        let most = pool.large_places_of.most();
+        let taken: Vec<_> = (0..most).map(|_| pool.large(caller(1)).ok().unwrap()).collect();
+        assert!(pool.large(caller(1)).is_err());
+        assert!(pool.large(caller(2)).is_ok());
+        drop(taken);
+        assert!(pool.large(caller(1)).is_ok());
     }
 
     #[tokio::test]
     async fn work_that_breaks_down_is_told_and_the_next_is_done() {
-        let pool = Pool::new().unwrap();
+        let pool = Pool::new(1.0).unwrap();
         for _ in 0..10 {
             assert!(
                 pool.run(|| assert!(niceness() > 100, "on purpose"))

@@ -4,18 +4,25 @@
 //! memory ([`keyring`]), and in the registry when it is not there; a handler that takes an [`Operator`] asks the
 //! registry always. Callers of either sort have a rate each ([`rates`]).
 
+mod caller;
+mod hosts;
 mod keyring;
 mod operator;
 mod rates;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use domain::{Sha256, key::ApiKey};
+use domain::{
+    Sha256,
+    key::{ApiKey, Role},
+};
 
+pub(crate) use caller::{Caller, Counted, network};
+pub(crate) use hosts::Hosts;
 pub(crate) use keyring::Keyring;
 pub(crate) use operator::Operator;
 pub(crate) use rates::{Rate, Rates};
@@ -27,8 +34,9 @@ const WHAT_TO_SEND: &str = "send a key, as the header `Authorization: Bearer KEY
 /// Everything below asks for a key, where keys are required.
 const CLOSED: &str = "/v1/";
 
-/// Whether the caller of a request may call, and has not called too often; how the caller's rate stands then.
-pub(crate) async fn admit(app: &App, request: &Parts) -> Result<Rate, Response> {
+/// Whether the caller of a request may call, and has not called too often; how the caller's rate stands then. A key
+/// that came with the request is left in its extensions.
+pub(crate) async fn admit(app: &App, request: &mut Parts) -> Result<Rate, Response> {
     if !request.uri.path().starts_with(CLOSED) {
         return Ok(Rate::Unlimited);
     }
@@ -36,22 +44,24 @@ pub(crate) async fn admit(app: &App, request: &Parts) -> Result<Rate, Response> 
     let known = text.and_then(|text| app.keyring.find(Sha256::of(text)));
     let rate = match &known {
         Some(key) => app.rates.of_key(key.id),
-        None => app.rates.of_address(address(request)),
+        None => app.rates.of_address(network_of(request)),
     };
     if let Rate::Exceeded(exceeded) = rate {
         return Err(exceeded.refused());
     }
     let caller = match (known, text) {
         (Some(key), _) => Ok(Some(key)),
-        (None, Some(text)) => Box::pin(asked(app, Sha256::of(text))).await,
+        (None, Some(text)) => Box::pin(asked(app, Sha256::of(text), network_of(request))).await,
         (None, None) if app.require_key => Err(unknown("this needs a key", WHAT_TO_SEND)),
         (None, None) => Ok(None),
     };
     match caller {
-        Ok(key) => {
-            if let (Some(key), Some(ticket)) = (key, request.extensions.get::<Ticket>()) {
+        Ok(None) => Ok(rate),
+        Ok(Some(key)) => {
+            if let Some(ticket) = request.extensions.get::<Ticket>() {
                 ticket.key_used.set(key.id);
             }
+            request.extensions.insert(key);
             Ok(rate)
         }
         Err(problem) => {
@@ -62,11 +72,23 @@ pub(crate) async fn admit(app: &App, request: &Parts) -> Result<Rate, Response> 
     }
 }
 
-/// A key that is not in memory: new, wrong, or revoked.
-async fn asked(app: &App, hash: Sha256) -> Result<Option<ApiKey>, Problem> {
-    let registry = match app.registry() {
-        Ok(registry) => registry.working_key(hash).await.map_err(Problem::from),
-        Err(away) => Err(away),
+/// Whether an operator's key came with a request, as far as is known without asking.
+pub(crate) fn is_known_operator(app: &App, headers: &HeaderMap) -> bool {
+    let key = bearer(headers).and_then(|text| app.keyring.find(Sha256::of(text)));
+    key.is_some_and(|key| key.role == Role::Operator)
+}
+
+/// A key that is not in memory: new, wrong, or revoked; or none in memory is believed any longer.
+async fn asked(app: &App, hash: Sha256, network: Option<IpAddr>) -> Result<Option<ApiKey>, Problem> {
+    let registry = match app.registry_for_strangers(network).await {
+        Ok(registry) => registry.working_key(hash).await.map_err(|error| {
+            if error.is_unavailable() {
+                Problem::unchecked_key()
+            } else {
+                error.into()
+            }
+        }),
+        Err(refused) => Err(refused),
     };
     match registry {
         Ok(Some(key)) => {
@@ -87,10 +109,9 @@ fn unknown(why: &str, what_to_send: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, format!("{why}; {what_to_send}"))
 }
 
-/// Where a request came from.
-fn address(request: &Parts) -> IpAddr {
-    let peer = request.extensions.get::<Peer>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address)
+/// Where a request came from, if that is limited.
+fn network_of(request: &Parts) -> Option<IpAddr> {
+    request.extensions.get::<Peer>()?.network
 }
 
 /// The key's text: <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>; the scheme in any case.

@@ -88,8 +88,7 @@ pub(crate) async fn whole<B: Body<Data = Bytes>>(body: B) -> Result<Bytes, B::Er
 /// Why a body that may be `limit` bytes long was not read.
 pub(crate) fn body_fault(error: Box<dyn std::error::Error + Send + Sync>, limit: usize) -> Problem {
     if error.is::<LengthLimitError>() {
-        let detail = format!("the body is larger than {limit} bytes; send less at a time");
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
+        return too_large(limit);
     }
     match fault_in(error.as_ref()) {
         Some(BodyFault::Slow) => Problem::new(
@@ -101,6 +100,12 @@ pub(crate) fn body_fault(error: Box<dyn std::error::Error + Send + Sync>, limit:
             "the body did not arrive whole; send all of it again",
         ),
     }
+}
+
+/// A body that is longer than `limit` bytes.
+pub(crate) fn too_large(limit: usize) -> Problem {
+    let detail = format!("the body is larger than {limit} bytes; send less at a time");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
 fn fault_in(error: &(dyn std::error::Error + 'static)) -> Option<BodyFault> {

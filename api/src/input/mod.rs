@@ -7,7 +7,7 @@ mod fields;
 mod json;
 mod query;
 
-pub(crate) use body::{JsonBody, JsonText, body_fault, whole};
+pub(crate) use body::{JsonBody, JsonText, body_fault, too_large, whole};
 pub(crate) use diamond::{CARATS, diamond, grade_text, quantity_value};
 pub(crate) use faults::{Faults, Place};
 pub(crate) use fields::{Fields, FromJson};

@@ -3,29 +3,32 @@
 use std::{panic::AssertUnwindSafe, pin::pin, time::Instant};
 
 use axum::{
-    body::{Body, HttpBody as _},
+    body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request, response},
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
 use domain::{
     ModelVersion,
-    traffic::{BodyDigest, RecordedBody, TrafficRecord},
+    traffic::{RecordedBody, TrafficRecord},
 };
 use futures_util::FutureExt as _;
-use http_body_util::Limited;
+use hyper::body::Body as _;
 use uuid::Uuid;
 
 use super::{
     BodyTold, KeyUsed, MODEL_VERSION, Ticket,
-    admission::Entry,
+    admission::{Entry, HeldBytes},
+    body::{Unread, collect, in_pieces},
     capture::{draft, new_id},
     redact::redact,
 };
 use crate::{
+    access::is_known_operator,
     around::{Inner, Received, let_in},
-    input::{body_fault, whole},
+    input::whole,
     problem::Problem,
+    server::Peer,
     service::App,
 };
 
@@ -53,13 +56,19 @@ pub(crate) async fn answer(
         return refusal(app, id);
     }
     let mut record = Box::new(draft(&head, id, at));
-    match app
-        .recorder
-        .admission
-        .enter(most_bytes(&body, app.body_limit_bytes))
-        .await
-    {
-        Entry::Admitted(_room) => {
+    let admission = &app.recorder.admission;
+    let network = head.extensions.get::<Peer>().and_then(|peer| peer.network);
+    let mut arrived = admission.bytes(network);
+    let body = collect(&head, body, app.body_limit_bytes, &mut arrived).await;
+    let entry = match &body {
+        Err(Unread::Excess(excess)) => admission.turn_away(*excess),
+        _ => {
+            let is_operator = || is_known_operator(app, &head.headers);
+            admission.enter(network, is_operator).await
+        }
+    };
+    match entry {
+        Entry::Admitted(_place) => {
             let key_used = KeyUsed::of(&head.headers);
             head.extensions.insert(Ticket {
                 id,
@@ -71,29 +80,28 @@ pub(crate) async fn answer(
             }
             record.key_id = key_used.get();
             record.request_body = RecordedBody::whole(request_body);
-            keep(app, record, Reply::of(response).await, started).await
+            let reply = Reply::of(response, admission.bytes(network)).await;
+            keep(app, record, reply, started).await
         }
-        Entry::Overload(_turned_away) => {
-            let reply = Reply::of(
-                Problem::overloaded("there is more to do than can be done at once").into_response(),
-            )
-            .await;
+        Entry::Overload(_turned_away, excess) => {
+            let response = Problem::overloaded(excess.detail()).into_response();
+            let reply = Reply::of(response, admission.bytes(network)).await;
             keep(app, record, reply, started).await
         }
         Entry::Hopeless => refusal(app, id),
     }
 }
 
-/// The most bytes that a request's body may turn out to have.
-fn most_bytes(body: &Body, limit: usize) -> u64 {
-    body.size_hint().upper().unwrap_or(u64::MAX).min(limit as u64)
-}
-
 /// The request's body, and what the handler answers to it; also when either breaks.
-async fn handle(app: &App, inner: impl Inner, head: Box<request::Parts>, body: Body) -> (Bytes, Response) {
-    let bytes = match collect(body, app.body_limit_bytes).await {
+async fn handle(
+    app: &App,
+    inner: impl Inner,
+    head: Box<request::Parts>,
+    body: Result<Bytes, Unread>,
+) -> (Bytes, Response) {
+    let bytes = match body {
         Ok(bytes) => bytes,
-        Err(problem) => return (Bytes::new(), problem.into_response()),
+        Err(unread) => return (Bytes::new(), Problem::from(unread).into_response()),
     };
     let handled = pin!(let_in(app, inner, head, Received::Whole(bytes.clone())));
     let response = match AssertUnwindSafe(handled).catch_unwind().await {
@@ -101,11 +109,6 @@ async fn handle(app: &App, inner: impl Inner, head: Box<request::Parts>, body: B
         Err(_) => Problem::broken().into_response(),
     };
     (bytes, response)
-}
-
-async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let body = whole(Limited::new(body, limit)).await;
-    body.map_err(|error| body_fault(error, limit))
 }
 
 /// An answer that is ready to go.
@@ -116,31 +119,48 @@ struct Reply {
 }
 
 impl Reply {
-    async fn of(response: Response) -> Self {
+    /// A large answer is held in memory until it is sent, which counts as `held`.
+    async fn of(response: Response, mut held: HeldBytes) -> Self {
         let (mut head, body) = response.into_parts();
-        if let Some(BodyTold(digest)) = head.extensions.get().copied() {
-            return Self::told(head, body, digest);
+        let told = head.extensions.get().copied();
+        if let Some(BodyTold(digest)) = told
+            && body.size_hint().exact().is_none()
+        {
+            // It comes from a file, a part at a time.
+            return Self {
+                head,
+                body,
+                recorded: RecordedBody::digest(digest),
+            };
         }
-        let bytes = match whole(body).await {
-            Ok(bytes) => bytes,
-            Err(_) => {
-                head.status = StatusCode::INTERNAL_SERVER_ERROR;
-                head.headers.clear();
-                Bytes::new()
-            }
+        let mut bytes = read(&mut head, body).await;
+        let mut recorded = match told {
+            Some(BodyTold(digest)) => RecordedBody::digest(digest),
+            None => RecordedBody::whole(bytes.clone()),
         };
+        if let Err(excess) = held.hold(bytes.len()).await {
+            let refused = Problem::overloaded(excess.detail()).into_response();
+            let (small, body) = refused.into_parts();
+            head = small;
+            bytes = read(&mut head, body).await;
+            recorded = RecordedBody::whole(bytes.clone());
+        }
         Self {
             head,
-            body: Body::from(bytes.clone()),
-            recorded: RecordedBody::whole(bytes),
+            body: in_pieces(bytes, held),
+            recorded,
         }
     }
+}
 
-    fn told(head: response::Parts, body: Body, digest: BodyDigest) -> Self {
-        Self {
-            head,
-            body,
-            recorded: RecordedBody::digest(digest),
+/// The whole of an answer; where it breaks, that becomes the answer.
+async fn read(head: &mut response::Parts, body: Body) -> Bytes {
+    match whole(body).await {
+        Ok(bytes) => bytes,
+        Err(_) => {
+            head.status = StatusCode::INTERNAL_SERVER_ERROR;
+            head.headers.clear();
+            Bytes::new()
         }
     }
 }

@@ -11,6 +11,7 @@
 mod accounts;
 mod admission;
 mod answer;
+mod body;
 mod capture;
 mod committer;
 mod drain;
@@ -58,7 +59,8 @@ pub(crate) fn answered(version: ModelVersion, json: Vec<u8>) -> Response {
     response
 }
 
-/// Left on a response whose body the record does not keep, such as an export: it is let through as it comes.
+/// Left on a response whose body the record does not keep, such as an export or a large list; one that comes from a file
+/// is let through as it comes.
 #[derive(Clone, Copy)]
 pub(crate) struct BodyTold(pub(crate) BodyDigest);
 

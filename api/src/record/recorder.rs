@@ -11,7 +11,7 @@ use std::{
 
 use ::service::{
     clock::Clock,
-    config,
+    config::Config,
     health::{Component, Health, Need},
     lifecycle::Lifecycle,
 };
@@ -45,18 +45,20 @@ pub(super) struct Unrecorded;
 impl Recorder {
     /// Claims a spool and starts the committer and the drain; needs no Postgres to begin.
     pub(crate) fn start(
-        config: &config::Traffic,
+        config: &Config,
         database: &Database,
         health: &Health,
         clock: &Clock,
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<Arc<Self>> {
+        let share = config.api.address_share;
+        let config = &config.traffic;
         let spool =
             Spool::open(&config.spool, config.spool_max_bytes).context("traffic.spool cannot be used")?;
         info!(folder = ?spool.folder(), bytes = spool.bytes(), "the spool is ready");
         let recorder = Arc::new(Self {
             queue: Queue::default(),
-            admission: Admission::new(config.max_requests, config.max_bytes, config.wait),
+            admission: Admission::new(config.max_requests, config.max_bytes, share, config.wait),
             accounts: Accounts::default(),
             spool: Arc::new(spool),
             tasks: lifecycle.tasks(),

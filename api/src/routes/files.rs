@@ -1,17 +1,14 @@
 //! What came in: data files and their reports.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::Path};
 use domain::file::{DataFile, FileStatus};
-use storage::data_files::FileFilter;
+use storage::{data_files::FileFilter, place};
 
-use super::list::{Answer, Filter, List, Listed, Part, Times, during, is_time_and_digest, list};
+use super::list::{Answer, Filter, List, ListJson, Listed, Part, Times, during, is_time_and_digest, list};
 use crate::{
     input::{Faults, Params, Query},
     problem::Problem,
-    service::App,
+    registry::Registry,
 };
 
 /// Every status of a data file.
@@ -46,10 +43,15 @@ impl Filter for FileFilter {
     params(("status" = Option<FileStatus>, Query, description = "Only of this status.", example = "held"), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,16}\\.[0-9a-f]{64}$", example = "1764000000000000.5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")),
     responses((status = 200, description = "The last judged first", body = List<DataFile>)))]
 pub(crate) async fn files(
-    State(app): State<App>,
     Params(Listed(filter, page)): Params<Listed<FileFilter>>,
-) -> Answer<List<DataFile>> {
-    Ok(list(app.registry()?.data_files(filter, &page).await?))
+    registry: Registry,
+) -> Result<ListJson, Problem> {
+    let registry = &registry;
+    list(page, |page| async move {
+        let files = registry.data_files(filter, &page).await?;
+        Ok(files.map(|file| (place(file.finished_at, file.sha256), file)))
+    })
+    .await
 }
 
 /// Show one data file's report
@@ -57,16 +59,12 @@ pub(crate) async fn files(
     params(("sha256" = String, Path, description = "The file's digest.", pattern = "^[0-9a-f]{64}$", example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")),
     responses((status = 200, description = "The report", body = DataFile)))]
 pub(crate) async fn file(
-    State(app): State<App>,
     Path(sha256): Path<String>,
     Params(()): Params<()>,
+    registry: Registry,
 ) -> Answer<DataFile> {
     let sha256 = sha256.parse().map_err(|_| missing())?;
-    app.registry()?
-        .data_file(sha256)
-        .await?
-        .map(Json)
-        .ok_or_else(missing)
+    registry.data_file(sha256).await?.map(Json).ok_or_else(missing)
 }
 
 /// There is no such file.

@@ -1,21 +1,36 @@
 //! Lists, a part at a time: in an order that does not change, filtered, each part beginning where the last ended.
+//!
+//! A part is bounded in bytes as well as in items ([`LARGEST_BYTES`]). It is read from the registry a few items at a time,
+//! so that what it takes to make one is bounded too.
 
-use axum::Json;
-use domain::Sha256;
+use axum::{
+    Json,
+    body::Body,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use domain::{Sha256, traffic::BodyDigest};
 use serde::Serialize;
-use storage::{During, Page, PageRequest};
+use storage::{During, Page, PageRequest, StorageError};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
     input::{Faults, FromQuery, Query, digits},
     problem::Problem,
+    record::BodyTold,
 };
 
 const LARGEST_PAGE: u64 = 1000;
+/// A part ends with the item with which it would be longer than this.
+const LARGEST_BYTES: usize = 1 << 20;
+/// A longer one is on record by its digest.
+const RECORDED_BYTES: usize = 64 << 10;
+/// Items that are read at a time.
+const READ: u64 = 50;
 const CURSOR: &str = "the next_cursor of the part before, unchanged";
 
-/// What a route answers.
+/// What a route answers that shows one thing.
 pub(crate) type Answer<T> = Result<Json<T>, Problem>;
 
 /// What a list can be asked for.
@@ -89,7 +104,7 @@ pub(crate) fn during(query: &Query, faults: &mut Faults) -> Option<During> {
     reason = "it describes parameters that are read by hand, for the sake of all their faults"
 )]
 pub(crate) struct Part {
-    /// The most items; 100 when left out.
+    /// The most items; 100 when left out. A part of more than a megabyte has fewer.
     #[param(minimum = 1, maximum = 1000, example = 20)]
     limit: Option<u32>,
 }
@@ -111,7 +126,8 @@ pub(crate) struct Times {
 }
 
 /// A part of a list.
-#[derive(Serialize, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes JSON that is written an item at a time")]
 pub(crate) struct List<T> {
     items: Vec<T>,
     /// What to ask for the next part, as the parameter `cursor`; null at the end.
@@ -119,11 +135,76 @@ pub(crate) struct List<T> {
     next_cursor: Option<String>,
 }
 
-pub(crate) fn list<T>(page: Page<T>) -> Json<List<T>> {
-    Json(List {
-        items: page.items,
-        next_cursor: page.next_cursor,
-    })
+/// Answers with a part of a list. `read` gets one from the registry, each item with the cursor of what comes after it.
+pub(crate) async fn list<T, F>(
+    page: PageRequest,
+    read: impl Fn(PageRequest) -> F,
+) -> Result<ListJson, Problem>
+where
+    T: Serialize,
+    F: Future<Output = Result<Page<(String, T)>, StorageError>>,
+{
+    let (mut list, mut left, mut cursor) = (ListJson::begin(), page.limit, page.cursor);
+    loop {
+        let limit = left.min(READ);
+        let some = read(PageRequest { limit, cursor }).await?;
+        cursor = None;
+        for (after, item) in some.items {
+            if !list.add(&item)? {
+                return list.end(cursor.as_deref());
+            }
+            cursor = Some(after);
+        }
+        left -= limit;
+        if left == 0 || some.next_cursor.is_none() {
+            return list.end(some.next_cursor.as_deref());
+        }
+        cursor = some.next_cursor;
+    }
+}
+
+/// A part of a list, being written.
+pub(crate) struct ListJson(Vec<u8>);
+
+impl ListJson {
+    fn begin() -> Self {
+        Self(br#"{"items":["#.to_vec())
+    }
+
+    /// Adds an item, unless the part would be too long; the first is never.
+    fn add(&mut self, item: &impl Serialize) -> Result<bool, Problem> {
+        let before = self.0.len();
+        let is_first = self.0.ends_with(b"[") && before == Self::begin().0.len();
+        if !is_first {
+            self.0.push(b',');
+        }
+        serde_json::to_writer(&mut self.0, item).map_err(|_| Problem::broken())?;
+        if is_first || self.0.len() <= LARGEST_BYTES {
+            return Ok(true);
+        }
+        self.0.truncate(before);
+        Ok(false)
+    }
+
+    fn end(mut self, next_cursor: Option<&str>) -> Result<Self, Problem> {
+        self.0.extend_from_slice(br#"],"next_cursor":"#);
+        serde_json::to_writer(&mut self.0, &next_cursor).map_err(|_| Problem::broken())?;
+        self.0.push(b'}');
+        Ok(self)
+    }
+}
+
+impl IntoResponse for ListJson {
+    fn into_response(self) -> Response {
+        let told = (self.0.len() > RECORDED_BYTES).then(|| BodyTold(BodyDigest::of(&self.0)));
+        let mut response = Response::new(Body::from(self.0));
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        if let Some(told) = told {
+            response.extensions_mut().insert(told);
+        }
+        response
+    }
 }
 
 #[cfg(test)]
@@ -140,5 +221,72 @@ mod tests {
         let digest = Sha256::of(b"file");
         assert!(is_time_and_digest(&format!("1764000000000000.{digest}")));
         assert!(!is_time_and_digest(&format!("1764000000000000.{id}")));
+    }
+
+    /// A registry with so many items of so many bytes each, behind their numbers; and what was read of it at a time.
+    async fn listed(
+        items: usize,
+        bytes: usize,
+        limit: u64,
+        cursor: Option<&str>,
+    ) -> (serde_json::Value, Response) {
+        let read = |page: PageRequest| async move {
+            let first: usize = page.cursor.map_or(0, |cursor| cursor.parse().unwrap());
+            let end = (first + page.limit as usize).min(items);
+            assert!(page.limit <= READ, "no more is in memory");
+            Ok(Page {
+                items: (first..end)
+                    .map(|number| ((number + 1).to_string(), "x".repeat(bytes)))
+                    .collect(),
+                next_cursor: (end < items).then(|| end.to_string()),
+            })
+        };
+        let cursor = cursor.map(str::to_owned);
+        let Ok(list) = list(PageRequest { limit, cursor }, read).await else {
+            panic!("it breaks")
+        };
+        (serde_json::from_slice(&list.0).unwrap(), list.into_response())
+    }
+
+    /// S6: a part is bounded in bytes, and the next one goes on where it ended.
+    #[tokio::test]
+    async fn a_part_is_as_long_as_its_bytes_allow_and_the_next_goes_on_from_there() {
+        let (mut seen, mut cursor) = (0, None::<String>);
+        loop {
+            let (list, response) = listed(300, 10_000, 1000, cursor.as_deref()).await;
+            let length = list.to_string().len();
+            assert!(length <= LARGEST_BYTES + 100, "{length}");
+            assert!(
+                response.extensions().get::<BodyTold>().is_some(),
+                "on record by its digest"
+            );
+            seen += list["items"].as_array().unwrap().len();
+            let Some(next) = list["next_cursor"].as_str() else {
+                break;
+            };
+            assert_eq!(next, seen.to_string());
+            cursor = Some(next.to_owned());
+        }
+        assert_eq!(seen, 300);
+    }
+
+    #[tokio::test]
+    async fn a_part_has_as_many_items_as_are_wanted_and_one_at_least() {
+        for (items, limit, expected, next) in [
+            (0, 10, 0, None),
+            (7, 10, 7, None),
+            (10, 10, 10, None),
+            (11, 10, 10, Some("10")),
+            (200, 120, 120, Some("120")),
+            (100, 1000, 100, None),
+        ] {
+            let (list, response) = listed(items, 3, limit, None).await;
+            assert_eq!(list["items"].as_array().unwrap().len(), expected);
+            assert_eq!(list["next_cursor"].as_str(), next, "{items} items");
+            assert!(response.extensions().get::<BodyTold>().is_none());
+        }
+        let (list, _) = listed(2, 2 << 20, 10, None).await;
+        assert_eq!(list["items"].as_array().unwrap().len(), 1);
+        assert_eq!(list["next_cursor"], "1");
     }
 }

@@ -1,16 +1,16 @@
 //! `GET /v1/promotions`: who was champion when, and why.
 
-use axum::extract::State;
 use domain::{ModelVersion, model::Promotion};
 use storage::promotions::PromotionFilter;
 
 use super::{
-    list::{Answer, Filter, List, Listed, Part, Times, during, is_number, list},
+    list::{Filter, List, ListJson, Listed, Part, Times, during, is_number, list},
     runs::small,
 };
 use crate::{
     input::{Faults, Params, Query},
-    service::App,
+    problem::Problem,
+    registry::Registry,
 };
 
 impl Filter for PromotionFilter {
@@ -38,8 +38,13 @@ impl Filter for PromotionFilter {
     params(("model_version" = Option<u32>, Query, description = "Only of this model.", minimum = 1, example = 3), Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
     responses((status = 200, description = "Newest first", body = List<Promotion>)))]
 pub(crate) async fn promotions(
-    State(app): State<App>,
     Params(Listed(filter, page)): Params<Listed<PromotionFilter>>,
-) -> Answer<List<Promotion>> {
-    Ok(list(app.registry()?.promotions(filter, &page).await?))
+    registry: Registry,
+) -> Result<ListJson, Problem> {
+    let registry = &registry;
+    list(page, |page| async move {
+        let promotions = registry.promotions(filter, &page).await?;
+        Ok(promotions.map(|promotion| (promotion.promotion.to_string(), promotion)))
+    })
+    .await
 }

@@ -1,20 +1,17 @@
 //! `GET /v1/runs`, `/v1/runs/{id}`: training runs.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::Path};
 use domain::{
     DatasetVersion, ModelKind,
     run::{RunStatus, TrainingRun},
 };
-use storage::runs::RunFilter;
+use storage::{place, runs::RunFilter};
 
-use super::list::{Answer, Filter, List, Listed, Part, Times, during, is_time_and_id, list};
+use super::list::{Answer, Filter, List, ListJson, Listed, Part, Times, during, is_time_and_id, list};
 use crate::{
     input::{Faults, Params, Query, digits},
     problem::Problem,
-    service::App,
+    registry::Registry,
 };
 
 const STATUSES: [&str; 5] = ["queued", "running", "succeeded", "failed", "superseded"];
@@ -68,10 +65,15 @@ pub(crate) fn dataset_version(query: &Query, faults: &mut Faults) -> Option<Opti
         Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,16}\\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", example = "1764000000000000.0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")),
     responses((status = 200, description = "The last started first", body = List<TrainingRun>)))]
 pub(crate) async fn runs(
-    State(app): State<App>,
     Params(Listed(filter, page)): Params<Listed<RunFilter>>,
-) -> Answer<List<TrainingRun>> {
-    Ok(list(app.registry()?.runs(filter, &page).await?))
+    registry: Registry,
+) -> Result<ListJson, Problem> {
+    let registry = &registry;
+    list(page, |page| async move {
+        let runs = registry.runs(filter, &page).await?;
+        Ok(runs.map(|run| (place(run.started_at, run.id), run)))
+    })
+    .await
 }
 
 /// Show one training run
@@ -81,11 +83,11 @@ pub(crate) async fn runs(
     params(("id" = uuid::Uuid, Path, description = "The run.", example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")),
     responses((status = 200, description = "The run", body = TrainingRun)))]
 pub(crate) async fn run(
-    State(app): State<App>,
     Path(id): Path<String>,
     Params(()): Params<()>,
+    registry: Registry,
 ) -> Answer<TrainingRun> {
     let missing = || Problem::not_found("such training run; GET /v1/runs lists those there are");
     let id = id.parse().map_err(|_| missing())?;
-    app.registry()?.run(id).await?.map(Json).ok_or_else(missing)
+    registry.run(id).await?.map(Json).ok_or_else(missing)
 }

@@ -21,7 +21,7 @@ use utoipa::{
 use uuid::Uuid;
 
 use super::{
-    list::{Answer, Filter, List, Listed, Part, Times, during, list},
+    list::{Answer, Filter, List, ListJson, Listed, Part, Times, during, list},
     runs::small,
 };
 use crate::{
@@ -183,10 +183,14 @@ pub(crate) async fn traffic(
     State(app): State<App>,
     _: Operator,
     Params(Listed(filter, page)): Params<Listed<TrafficFilter>>,
-) -> Answer<List<Record>> {
+) -> Result<ListJson, Problem> {
     let bodies = BodyLimit::Bytes(LISTED_BODY_BYTES);
-    let records = app.registry()?.traffic(&filter, &page, bodies).await?;
-    Ok(list(records.map(Record::from)))
+    let (registry, filter) = (app.registry()?, &filter);
+    list(page, |page| async move {
+        let records = registry.traffic(filter, &page, bodies).await?;
+        Ok(records.map(|record| (record.id.to_string(), Record::from(record))))
+    })
+    .await
 }
 
 /// Show one request and its response

@@ -1,12 +1,15 @@
-//! The connections there are: no more than allowed, and those idle longest make room for new ones.
+//! The connections there are: no more than allowed, of one address a part of them, and those that wait longest for their
+//! clients make room for new ones.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     future::poll_fn,
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -20,14 +23,24 @@ use tokio::{
     time::{interval, timeout},
 };
 
-/// How many of the idle connections are closed at once when there is no room: finding them looks at all.
+use super::Peer;
+use crate::shares::{Share, Shares};
+
+/// How many connections are closed at once when there is no room: finding them looks at all.
 const EVICTED_SHARE: usize = 64;
-/// How often it is looked again when none was idle.
+/// How often it is looked again when none could be closed.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How many times within the time that one may be idle it is looked which have been so for that long.
 const LOOKS: u32 = 8;
-/// Says that a connection is not idle.
-const BUSY: u64 = u64::MAX;
+
+/// Waits for a request's head.
+const IDLE: u8 = 0;
+/// Waits for a request's body.
+const RECEIVING: u8 = 1;
+/// Has a request in hand.
+const BUSY: u8 = 2;
+/// The answer is made, and not all of it is written yet.
+const SENDING: u8 = 3;
 
 /// All connections; cheap to clone.
 #[derive(Clone)]
@@ -36,6 +49,7 @@ pub(super) struct Connections(Arc<Inner>);
 struct Inner {
     most: usize,
     room: Arc<Semaphore>,
+    of_address: Shares<IpAddr>,
     started: Instant,
     open: Mutex<HashMap<u64, Arc<State>>>,
     next: AtomicU64,
@@ -43,9 +57,12 @@ struct Inner {
 
 /// What is known of one connection.
 pub(super) struct State {
+    address: IpAddr,
     started: Instant,
-    /// Milliseconds from `started` until it became idle.
-    idle_since: AtomicU64,
+    /// One of the four above.
+    phase: AtomicU8,
+    /// Milliseconds from `started` until it began to wait for its client, in the phases in which it does.
+    waiting_since: AtomicU64,
     /// Set when the server stops or it has been idle for too long, or to make room: one thing to look at whenever the
     /// connection is looked at.
     ending: AtomicBool,
@@ -59,6 +76,7 @@ pub(super) struct Connection {
     state: Arc<State>,
     all: Connections,
     _room: Option<OwnedSemaphorePermit>,
+    _share: Option<Share<IpAddr>>,
 }
 
 /// Says that a connection has a request in hand, until it is dropped.
@@ -71,37 +89,48 @@ pub(super) struct BusyBody {
 }
 
 impl Connections {
-    pub(super) fn new(most: usize) -> Self {
+    /// So many at the most, and this part of them of one address.
+    pub(super) fn new(most: usize, address_share: f64) -> Self {
         Self(Arc::new(Inner {
             most,
             room: Arc::new(Semaphore::new(most)),
+            of_address: Shares::part_of(most as u64, address_share),
             started: Instant::now(),
             open: Mutex::default(),
             next: AtomicU64::default(),
         }))
     }
 
-    /// Waits for a place, making room if there is none.
-    pub(super) async fn admit(&self) -> Connection {
+    /// Waits for a place, making room if there is none; nothing when the client's address has its share already.
+    pub(super) async fn admit(&self, peer: &Peer) -> Option<Connection> {
+        let share = peer.network.map(|network| self.0.of_address.take(network, 1));
+        let share = match share {
+            Some(None) => {
+                metrics::counter!("lapidary_connections_refused_total").increment(1);
+                return None;
+            }
+            share => share.flatten(),
+        };
         let mut room = Arc::clone(&self.0.room).try_acquire_owned().ok();
         while room.is_none() {
-            self.evict_idle();
+            self.evict();
             // The semaphore is never closed.
             let waited = timeout(LOOK_AGAIN, Arc::clone(&self.0.room).acquire_owned()).await;
             room = waited.ok().and_then(Result::ok);
         }
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let state = Arc::new(State::new(self.0.started));
+        let state = Arc::new(State::new(peer.address, self.0.started));
         let mut open = self.lock();
         open.insert(id, Arc::clone(&state));
         metrics::gauge!("lapidary_connections").set(open.len() as f64);
         drop(open);
-        Connection {
+        Some(Connection {
             id,
             state,
             all: self.clone(),
             _room: room,
-        }
+            _share: share,
+        })
     }
 
     /// Ends those that have been idle for so long, whenever there are any: each is ended within an eighth more of that
@@ -121,12 +150,21 @@ impl Connections {
         self.lock().values().for_each(|state| state.end());
     }
 
-    fn evict_idle(&self) {
+    /// Ends some that wait for their clients, whether for a request's head or for its body. Those of the address that has
+    /// most connections go first, so that one that opens many closes its own.
+    fn evict(&self) {
         let open = self.lock();
-        let mut idle: Vec<_> = open.values().filter(|state| !state.is_busy()).collect();
-        idle.sort_by_cached_key(|state| state.idle_since.load(Ordering::Relaxed));
+        let mut of_address: HashMap<IpAddr, usize> = HashMap::new();
+        for state in open.values() {
+            *of_address.entry(state.address).or_default() += 1;
+        }
+        let mut waiting: Vec<_> = open.values().filter(|state| !state.is_busy()).collect();
+        waiting.sort_by_cached_key(|state| {
+            let since = state.waiting_since.load(Ordering::Relaxed);
+            (Reverse(of_address.get(&state.address).copied()), since)
+        });
         let some = self.0.most / EVICTED_SHARE + 1;
-        for state in idle.into_iter().take(some) {
+        for state in waiting.into_iter().take(some) {
             state.end();
             metrics::counter!("lapidary_connections_evicted_total").increment(1);
         }
@@ -138,41 +176,73 @@ impl Connections {
 }
 
 impl State {
-    fn new(started: Instant) -> Self {
+    fn new(address: IpAddr, started: Instant) -> Self {
         let state = Self {
+            address,
             started,
-            idle_since: AtomicU64::default(),
+            phase: AtomicU8::new(IDLE),
+            waiting_since: AtomicU64::default(),
             ending: AtomicBool::default(),
             waker: AtomicWaker::new(),
         };
-        state.set_idle();
+        state.wait_for_client(IDLE);
         state
     }
 
     /// Milliseconds from `started` until now.
     fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(BUSY - 1)
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn set_idle(&self) {
-        self.idle_since.store(self.now(), Ordering::Relaxed);
+    fn wait_for_client(&self, phase: u8) {
+        self.waiting_since.store(self.now(), Ordering::Relaxed);
+        self.phase.store(phase, Ordering::Release);
+    }
+
+    fn phase(&self) -> u8 {
+        self.phase.load(Ordering::Acquire)
     }
 
     /// Whether it has waited for a request's head for so long.
     fn is_idle_for(&self, longest: Duration) -> bool {
-        let since = self.idle_since.load(Ordering::Relaxed);
-        since != BUSY && u128::from(self.now().saturating_sub(since)) >= longest.as_millis()
+        let since = self.waiting_since.load(Ordering::Relaxed);
+        self.is_idle() && u128::from(self.now().saturating_sub(since)) >= longest.as_millis()
     }
 
-    /// Whether it has a request in hand.
+    /// Whether it waits for a request's head.
+    pub(super) fn is_idle(&self) -> bool {
+        self.phase() == IDLE
+    }
+
+    /// Whether a request of which all has arrived is in hand, or its answer is being sent.
     pub(super) fn is_busy(&self) -> bool {
-        self.idle_since.load(Ordering::Relaxed) == BUSY
+        matches!(self.phase(), BUSY | SENDING)
     }
 
     /// Marks it as busy.
     pub(super) fn busy(self: &Arc<Self>) -> WhileBusy {
-        self.idle_since.store(BUSY, Ordering::Relaxed);
+        self.phase.store(BUSY, Ordering::Release);
         WhileBusy(Arc::clone(self))
+    }
+
+    /// A request's body is waited for.
+    pub(super) fn receiving(&self) {
+        self.wait_for_client(RECEIVING);
+    }
+
+    /// There is no more of it to wait for.
+    pub(super) fn received(&self) {
+        // It may come when the answer is on its way already.
+        let _ = self
+            .phase
+            .compare_exchange(RECEIVING, BUSY, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// All that there was to write is written.
+    pub(super) fn flushed(&self) {
+        if self.phase() == SENDING {
+            self.wait_for_client(IDLE);
+        }
     }
 
     fn end(&self) {
@@ -213,9 +283,10 @@ impl WhileBusy {
     }
 }
 
+/// The HTTP library has all of the answer then, and may still have to write it.
 impl Drop for WhileBusy {
     fn drop(&mut self) {
-        self.0.set_idle();
+        self.0.phase.store(SENDING, Ordering::Release);
     }
 }
 
@@ -243,43 +314,112 @@ impl hyper::body::Body for BusyBody {
 mod tests {
     use super::*;
 
+    /// A client at this address.
+    fn at(address: [u8; 4]) -> Peer {
+        Peer::at((address, 4711).into())
+    }
+
+    const ONE: [u8; 4] = [192, 0, 2, 1];
+    const OTHER: [u8; 4] = [192, 0, 2, 2];
+
+    /// Whether this connection is asked to end, of which nobody takes notice.
+    fn is_ending(connection: &Connection) -> bool {
+        connection.state().ending.load(Ordering::Relaxed)
+    }
+
+    /// Ends when it is asked to.
+    fn obeying(connection: Connection) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(async move {
+            connection.state().ended().await;
+            drop(connection);
+        })
+    }
+
     #[tokio::test]
     async fn the_connection_idle_longest_makes_room_and_a_busy_one_never_does() {
-        let connections = Connections::new(2);
-        let (busy, idle) = (connections.admit().await, connections.admit().await);
+        let connections = Connections::new(2, 1.0);
+        let busy = connections.admit(&at(ONE)).await.unwrap();
+        let idle = connections.admit(&at(ONE)).await.unwrap();
         let _at_work = busy.state().busy();
-        let leaving = tokio::spawn(async move {
-            idle.state().ended().await;
-            drop(idle);
-        });
-        let third = connections.admit().await;
+        let leaving = obeying(idle);
+        let third = connections.admit(&at(OTHER)).await.unwrap();
         leaving.await.unwrap();
         assert!(!is_ending(&busy));
         assert!(!is_ending(&third));
         assert_eq!(connections.lock().len(), 2);
     }
 
+    /// S3: bodies that never come cost only whoever does not send them.
+    #[tokio::test]
+    async fn a_connection_whose_body_does_not_come_makes_room_and_that_of_who_has_most() {
+        let connections = Connections::new(3, 1.0);
+        let quiet = connections.admit(&at(OTHER)).await.unwrap();
+        let slow = connections.admit(&at(ONE)).await.unwrap();
+        let busy = connections.admit(&at(ONE)).await.unwrap();
+        let _bodies = [slow.state().busy(), busy.state().busy()];
+        slow.state().receiving();
+        let leaving = obeying(slow);
+        let fourth = connections.admit(&at(OTHER)).await.unwrap();
+        leaving.await.unwrap();
+        assert!(!is_ending(&quiet) && !is_ending(&busy) && !is_ending(&fourth));
+    }
+
+    /// S3: one address has a part of the connections.
+    #[tokio::test]
+    async fn an_address_that_has_its_share_gets_no_more() {
+        let connections = Connections::new(16, 0.125);
+        let first = connections.admit(&at(ONE)).await.unwrap();
+        let _second = connections.admit(&at(ONE)).await.unwrap();
+        assert!(connections.admit(&at(ONE)).await.is_none());
+        assert!(connections.admit(&at(OTHER)).await.is_some());
+        let own = at([127, 0, 0, 1]).with_limits(false);
+        for _ in 0..5 {
+            assert!(connections.admit(&own).await.is_some(), "its own have no limit");
+        }
+        drop(first);
+        assert!(connections.admit(&at(ONE)).await.is_some());
+    }
+
     #[test]
     fn idleness_counts_from_the_last_answer_and_not_while_there_is_a_request() {
         let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
-        let state = Arc::new(State::new(Instant::now().checked_sub(2 * hour).unwrap()));
+        let started = Instant::now().checked_sub(2 * hour).unwrap();
+        let state = Arc::new(State::new(ONE.into(), started));
         assert!(!state.is_idle_for(hour), "it is fresh");
-        state.idle_since.store(0, Ordering::Relaxed);
+        state.waiting_since.store(0, Ordering::Relaxed);
         assert!(state.is_idle_for(hour) && !state.is_idle_for(day));
         let busy = state.busy();
         assert!(!state.is_idle_for(Duration::ZERO));
         drop(busy);
+        state.flushed();
         assert!(state.is_idle_for(Duration::ZERO) && !state.is_idle_for(hour));
     }
 
-    fn is_ending(connection: &Connection) -> bool {
-        connection.state().ending.load(Ordering::Relaxed)
+    /// S7: a client that reads slowly is not idle.
+    #[test]
+    fn a_connection_is_busy_until_its_answer_is_written() {
+        let state = Arc::new(State::new(ONE.into(), Instant::now()));
+        let busy = state.busy();
+        state.flushed();
+        assert!(state.is_busy(), "that was an interim answer");
+        drop(busy);
+        assert!(state.is_busy() && !state.is_idle_for(Duration::ZERO));
+        state.flushed();
+        assert!(!state.is_busy() && state.is_idle_for(Duration::ZERO));
+        state.receiving();
+        assert!(
+            !state.is_idle_for(Duration::ZERO),
+            "bodies have a time of their own"
+        );
+        state.received();
+        assert!(state.is_busy());
     }
 
     #[tokio::test]
     async fn a_connection_that_is_idle_for_too_long_ends_and_a_busy_one_does_not() {
-        let connections = Connections::new(3);
-        let (busy, idle) = (connections.admit().await, connections.admit().await);
+        let connections = Connections::new(3, 1.0);
+        let busy = connections.admit(&at(ONE)).await.unwrap();
+        let idle = connections.admit(&at(ONE)).await.unwrap();
         let _at_work = busy.state().busy();
         let (longest, idling) = (Duration::from_millis(20), idle.state());
         tokio::select! {

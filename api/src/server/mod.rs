@@ -3,8 +3,10 @@
 //! - A request's head has to arrive within the header timeout or an eighth more, which is also how long a connection may
 //!   be idle ([`connections`]).
 //! - Its body has to arrive within the body timeout ([`body`]).
-//! - A client that takes nothing of its answer for the write timeout is cut off ([`stream`]).
-//! - When there are as many connections as allowed, those that have been idle longest make room ([`connections`]).
+//! - A client that takes nothing of its answer for the write timeout is cut off ([`stream`]). One that takes it slowly is
+//!   not: until all of an answer is handed to the system, its connection is not idle.
+//! - One address has a part of the connections at most. When there are as many as allowed, those make room that have
+//!   waited longest for their client, first of the address that has most ([`connections`]).
 
 mod body;
 mod connections;
@@ -32,10 +34,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
-use crate::routes::Routes;
+use crate::{access::network, routes::Routes};
 pub(crate) use body::BodyFault;
 use body::TimedBody;
-use connections::{Connection, Connections};
+use connections::{Connection, Connections, State};
 pub(crate) use descriptors::allow_connections;
 use stream::ImpatientStream;
 
@@ -53,6 +55,8 @@ pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// The same as a text, for records.
     pub(crate) text: Arc<str>,
+    /// What it is limited as; none where it has no limits.
+    pub(crate) network: Option<IpAddr>,
 }
 
 impl Peer {
@@ -61,6 +65,15 @@ impl Peer {
         Self {
             address: socket.ip(),
             text: socket.ip().to_string().into(),
+            network: network(socket.ip(), true),
+        }
+    }
+
+    /// The same, without limits on this machine's own addresses unless they are wanted.
+    fn with_limits(self, limit_loopback: bool) -> Self {
+        Self {
+            network: network(self.address, limit_loopback),
+            ..self
         }
     }
 }
@@ -70,6 +83,10 @@ impl Peer {
 pub(crate) struct Limits {
     /// Connections at a time.
     pub(crate) connections: usize,
+    /// The part of them that one address may have.
+    pub(crate) address_share: f64,
+    /// Whether that holds for this machine's own addresses too.
+    pub(crate) limit_loopback: bool,
     /// For a request's head, and for the next request.
     pub(crate) header_timeout: Duration,
     /// For a request's body.
@@ -90,17 +107,18 @@ impl Shared {
         &self,
         request: Request<Incoming>,
         peer: Peer,
+        state: &Arc<State>,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
         let (mut head, body) = request.into_parts();
         head.extensions.insert(peer);
-        let body = TimedBody::new(body, self.limits.body_timeout);
+        let body = TimedBody::new(body, self.limits.body_timeout, Arc::clone(state));
         self.routes.answer(head, Body::new(body))
     }
 }
 
 /// Serves until `stop`, then finishes what is in hand.
 pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: Limits, stop: CancellationToken) {
-    let connections = Connections::new(limits.connections);
+    let connections = Connections::new(limits.connections, limits.address_share);
     let open = TaskTracker::new();
     let shared = Arc::new(Shared {
         routes,
@@ -111,8 +129,11 @@ pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: Limits,
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let connection = connections.admit().await;
-                    open.spawn(serve_one(stream, peer, Arc::clone(&shared), connection));
+                    let peer = Peer::at(peer).with_limits(limits.limit_loopback);
+                    // One that may not be is closed at once.
+                    if let Some(connection) = connections.admit(&peer).await {
+                        open.spawn(serve_one(stream, peer, Arc::clone(&shared), connection));
+                    }
                 }
                 Err(error) => {
                     warn!(%error, "a connection cannot be accepted");
@@ -132,13 +153,15 @@ pub(crate) async fn serve(listener: TcpListener, routes: Routes, limits: Limits,
     open.wait().await;
 }
 
-async fn serve_one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, connection: Connection) {
+async fn serve_one(stream: TcpStream, client: Peer, shared: Arc<Shared>, connection: Connection) {
     // Answers are small and whole: there is nothing to wait for.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(ImpatientStream::new(stream, shared.limits.write_timeout));
-    let (state, client) = (connection.state(), Peer::at(peer));
+    let state = connection.state();
+    let timeout = shared.limits.write_timeout;
+    let io = TokioIo::new(ImpatientStream::new(stream, timeout, Arc::clone(&state)));
     let service = service_fn(|request| {
-        let (answer, busy) = (shared.answer(request, client.clone()), state.busy());
+        let busy = state.busy();
+        let answer = shared.answer(request, client.clone(), &state);
         async move {
             answer
                 .await
@@ -169,14 +192,14 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, con
             None
         },
     };
-    debug!(%peer, ?ended, "a connection ended");
+    debug!(peer = &*client.text, ?ended, "a connection ended");
 }
 
 /// Comes when the connection stays without a request for a moment.
-async fn idle_for_long(state: &connections::State) {
+async fn idle_for_long(state: &State) {
     loop {
         sleep(LAST_CHANCE).await;
-        if !state.is_busy() {
+        if state.is_idle() {
             return;
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,19 +14,23 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A stream whose writes make progress within a time, or fail.
+use super::connections::State;
+
+/// A stream whose writes make progress within a time, or fail. It notices when all of an answer is written.
 pub(super) struct ImpatientStream {
     stream: TcpStream,
     timeout: Duration,
+    connection: Arc<State>,
     /// Since the first write that had to wait.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl ImpatientStream {
-    pub(super) fn new(stream: TcpStream, timeout: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, timeout: Duration, connection: Arc<State>) -> Self {
         Self {
             stream,
             timeout,
+            connection,
             stalled: None,
         }
     }
@@ -79,7 +84,12 @@ impl AsyncWrite for ImpatientStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.judge(context, flushed)
+        let flushed = self.judge(context, flushed);
+        // The HTTP library flushes once it has written all that it had.
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.connection.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

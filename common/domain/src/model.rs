@@ -27,8 +27,9 @@ pub struct ArtifactRef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Lineage {
-    /// The data files of its dataset version.
-    pub files: Vec<DatasetFile>,
+    /// The data files of its dataset version; left out in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<DatasetFile>>,
     /// The run's seed.
     #[cfg_attr(feature = "openapi", schema(example = 42))]
     pub seed: u64,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::{Sha256, key::ApiKey};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, SqlErr,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -23,7 +23,12 @@ pub enum Added {
     Before(ApiKey),
     /// It was added before and revoked, or has the other role: this entry stays as it is.
     Unfit(ApiKey),
+    /// Another key of this name works; what is decided with a key is on record by its name.
+    NameTaken,
 }
+
+/// The index that keeps the names of working keys apart.
+const NAMES: &str = "one_working_key_of_a_name";
 
 impl Database {
     /// Adds a key, made now by the database's clock; adding one that works already changes nothing.
@@ -39,8 +44,12 @@ impl Database {
         let row = api_key::Entity::insert(to_row(key, hash, now(&self.connection).await?))
             .on_conflict(once)
             .exec_with_returning(&self.connection)
-            .await?;
-        let there = to_domain(row)?;
+            .await;
+        let there = match row {
+            Ok(row) => to_domain(row)?,
+            Err(error) if is_taken(&error) => return Ok(Added::NameTaken),
+            Err(error) => return Err(error.into()),
+        };
         Ok(if there.id == key.id {
             Added::New
         } else if there.role == key.role && there.revoked_at.is_none() {
@@ -64,7 +73,7 @@ impl Database {
         rows.into_iter().map(to_domain).collect()
     }
 
-    /// Revokes the working key with this id, or all that have this name; which ones, none when nothing matched.
+    /// Revokes the working key with this id or name; which one, none when nothing matched.
     ///
     /// # Errors
     ///
@@ -114,6 +123,10 @@ impl Database {
             .await?;
         row.map(to_domain).transpose()
     }
+}
+
+fn is_taken(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(said)) if said.contains(NAMES))
 }
 
 fn to_row(key: &ApiKey, hash: Sha256, created_at: DateTime<Utc>) -> api_key::ActiveModel {

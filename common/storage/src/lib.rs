@@ -37,5 +37,5 @@ pub use database::{Database, DatabaseSettings};
 pub use dataset_reader::DatasetReader;
 pub use error::StorageError;
 pub use listing::During;
-pub use page::{Page, PageRequest};
+pub use page::{Page, PageRequest, place};
 pub use store::Store;

@@ -52,15 +52,17 @@ impl Database {
             [i64::from(version).into()],
         );
         match self.connection.query_one_raw(statement).await? {
-            Some(row) => self
-                .with_lineage(Row::from_query_result(&row, "")?)
-                .await
-                .map(Some),
+            Some(row) => {
+                let mut model = to_domain(Row::from_query_result(&row, "")?)?;
+                let files = self.dataset_files(model.dataset_version).await?;
+                model.lineage.files = Some(files);
+                Ok(Some(model))
+            }
             None => Ok(None),
         }
     }
 
-    /// Model versions, newest first.
+    /// Model versions, newest first, without the files of their lineage.
     ///
     /// # Errors
     ///
@@ -79,38 +81,30 @@ impl Database {
             .iter()
             .map(|row| Row::from_query_result(row, ""))
             .collect::<Result<Vec<_>, _>>()?;
-        let page = Page::of(rows, page.limit, |row| row.version.to_string(), Ok)?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for row in page.items {
-            items.push(self.with_lineage(row).await?);
-        }
-        Ok(Page {
-            items,
-            next_cursor: page.next_cursor,
-        })
+        Page::of(rows, page.limit, |row| row.version.to_string(), to_domain)
     }
+}
 
-    async fn with_lineage(&self, row: Row) -> Result<Model, StorageError> {
-        let bad = |reason: &dyn ToString| StorageError::bad_row("models", reason.to_string());
-        let dataset_version = DatasetVersion::try_from(row.dataset_version).map_err(|e| bad(&e))?;
-        Ok(Model {
-            version: ModelVersion::try_from(row.version).map_err(|e| bad(&e))?,
-            kind: row.kind.parse().map_err(|e| bad(&e))?,
-            dataset_version,
-            run_id: row.run_id,
-            created_at: row.created_at,
-            parameters: row.parameters,
-            metrics: serde_json::from_value(row.metrics).map_err(|e| bad(&e))?,
-            artifact: ArtifactRef {
-                sha256: Sha256::try_from(row.artifact_sha256.as_slice()).map_err(|e| bad(&e))?,
-                bytes: u64::try_from(row.artifact_bytes).map_err(|e| bad(&e))?,
-            },
-            lineage: Lineage {
-                files: self.dataset_files(dataset_version).await?,
-                seed: u64::try_from(row.seed).map_err(|e| bad(&e))?,
-                code_version: row.code_version,
-            },
-            verdict: serde_json::from_value(row.verdict).map_err(|e| bad(&e))?,
-        })
-    }
+/// A model without the files of its lineage.
+fn to_domain(row: Row) -> Result<Model, StorageError> {
+    let bad = |reason: &dyn ToString| StorageError::bad_row("models", reason.to_string());
+    Ok(Model {
+        version: ModelVersion::try_from(row.version).map_err(|e| bad(&e))?,
+        kind: row.kind.parse().map_err(|e| bad(&e))?,
+        dataset_version: DatasetVersion::try_from(row.dataset_version).map_err(|e| bad(&e))?,
+        run_id: row.run_id,
+        created_at: row.created_at,
+        parameters: row.parameters,
+        metrics: serde_json::from_value(row.metrics).map_err(|e| bad(&e))?,
+        artifact: ArtifactRef {
+            sha256: Sha256::try_from(row.artifact_sha256.as_slice()).map_err(|e| bad(&e))?,
+            bytes: u64::try_from(row.artifact_bytes).map_err(|e| bad(&e))?,
+        },
+        lineage: Lineage {
+            files: None,
+            seed: u64::try_from(row.seed).map_err(|e| bad(&e))?,
+            code_version: row.code_version,
+        },
+        verdict: serde_json::from_value(row.verdict).map_err(|e| bad(&e))?,
+    })
 }

@@ -38,8 +38,8 @@ impl PageRequest {
     }
 }
 
-/// A place in a list that is ordered by time and then by key.
-pub(crate) fn place(at: DateTime<Utc>, key: impl ToString) -> String {
+/// A place in a list that is ordered by time and then by key, as a cursor names it.
+pub fn place(at: DateTime<Utc>, key: impl ToString) -> String {
     format!("{}.{}", at.timestamp_micros(), key.to_string())
 }
 

@@ -222,3 +222,40 @@ async fn rows_that_contradict_themselves_are_refused() -> Result<()> {
     })
     .await
 }
+
+/// S12: keys that share a name from before are told apart, and keep working.
+#[tokio::test]
+async fn working_keys_that_share_a_name_are_told_apart() -> Result<()> {
+    over_sample_rows(|database| async move {
+        let migrations = Migrator::migrations();
+        let since = migrations
+            .iter()
+            .rev()
+            .position(|migration| migration.name() == "m0029_key_names");
+        let steps = u32::try_from(since.context("there is no such migration")?)? + 1;
+        Migrator::down(database.connection(), Some(steps)).await?;
+        let more = "INSERT INTO api_keys SELECT gen_random_uuid(), 'web', 'client', sha256(n::text::bytea), \
+                    now() + n * interval '1 hour', CASE n WHEN 3 THEN now() END FROM generate_series(1, 3) n";
+        database.execute(more).await?;
+        Migrator::up(database.connection(), None).await?;
+        for (expected, counted) in [
+            (3, "count(DISTINCT name) FROM api_keys WHERE revoked_at IS NULL"),
+            (
+                1,
+                "count(*) FROM api_keys WHERE revoked_at IS NULL AND name = 'web'",
+            ),
+            (
+                1,
+                "count(*) FROM api_keys WHERE revoked_at IS NOT NULL AND name = 'web'",
+            ),
+        ] {
+            assert_eq!(
+                database.number(&format!("SELECT {counted}")).await?,
+                expected,
+                "{counted}"
+            );
+        }
+        Ok(())
+    })
+    .await
+}

@@ -16,7 +16,7 @@ const LONGEST_NAME: usize = 100;
 /// What the key shall be.
 #[derive(Args)]
 pub(crate) struct Add {
-    /// What it is for, or whose it is: this name stands beside what is decided with it.
+    /// What it is for, or whose it is: this name stands beside what is decided with it, so no other working key has it.
     #[arg(long, value_parser = name)]
     name: String,
     /// client or operator.
@@ -49,6 +49,11 @@ impl Add {
             }
             (Added::Before(before), _) => println!("this key works already, as {}", described(&before)),
             (Added::Unfit(before), _) => bail!("this key cannot be added: it is {}", described(&before)),
+            (Added::NameTaken, _) => bail!(
+                "a working key is named {:?} already; choose another name, or revoke that key first: \
+                 `api keys revoke NAME`",
+                key.name
+            ),
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use clap::Args;
 /// Which key.
 #[derive(Args)]
 pub(crate) struct Revoke {
-    /// Its name, or its id; a name that several keys have revokes all of them.
+    /// Its name, or its id.
     #[arg(value_name = "NAME|ID")]
     key: String,
 }

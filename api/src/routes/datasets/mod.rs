@@ -2,18 +2,15 @@
 
 pub(crate) mod parquet;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::Path};
 use domain::dataset::Dataset;
 use storage::During;
 
-use super::list::{Answer, Filter, List, Listed, Part, Times, during, is_number, list};
+use super::list::{Answer, Filter, List, ListJson, Listed, Part, Times, during, is_number, list};
 use crate::{
     input::{Faults, Params, Query},
     problem::Problem,
-    service::App,
+    registry::Registry,
 };
 
 impl Filter for During {
@@ -34,10 +31,15 @@ impl Filter for During {
 #[utoipa::path(get, path = "/v1/datasets", tag = "data", operation_id = "datasets", params(Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
     responses((status = 200, description = "Newest first", body = List<Dataset>)))]
 pub(crate) async fn datasets(
-    State(app): State<App>,
     Params(Listed(during, page)): Params<Listed<During>>,
-) -> Answer<List<Dataset>> {
-    Ok(list(app.registry()?.datasets(during, &page).await?))
+    registry: Registry,
+) -> Result<ListJson, Problem> {
+    let registry = &registry;
+    list(page, |page| async move {
+        let datasets = registry.datasets(during, &page).await?;
+        Ok(datasets.map(|dataset| (dataset.version.to_string(), dataset)))
+    })
+    .await
 }
 
 /// Show one dataset version
@@ -45,16 +47,12 @@ pub(crate) async fn datasets(
     params(("version" = u32, Path, description = "The dataset version.", minimum = 1, example = 2)),
     responses((status = 200, description = "The dataset version", body = Dataset)))]
 pub(crate) async fn dataset(
-    State(app): State<App>,
     Path(version): Path<String>,
     Params(()): Params<()>,
+    registry: Registry,
 ) -> Answer<Dataset> {
     let version = version.parse().map_err(|_| missing())?;
-    app.registry()?
-        .dataset(version)
-        .await?
-        .map(Json)
-        .ok_or_else(missing)
+    registry.dataset(version).await?.map(Json).ok_or_else(missing)
 }
 
 fn missing() -> Problem {

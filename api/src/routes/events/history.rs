@@ -1,16 +1,16 @@
 //! `GET /v1/events`: the history.
 
-use axum::extract::State;
 use serde_json::Value;
 use storage::events::{EventFilter, PastEvent};
 
 use super::{
-    super::list::{Answer, Filter, List, Listed, Part, Times, during, is_number, list},
+    super::list::{Filter, List, ListJson, Listed, Part, Times, during, is_number, list},
     EventType, TYPES,
 };
 use crate::{
     input::{Faults, Params, Query},
-    service::App,
+    problem::Problem,
+    registry::Registry,
 };
 
 impl Filter for EventFilter {
@@ -46,9 +46,13 @@ pub(super) fn name(query: &Query, faults: &mut Faults) -> Option<Option<String>>
     responses((status = 200, description = "Oldest first", body = List<Value>,
         example = json!({"items": [{"specversion": "1.0", "id": "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88", "source": "urn:lapidary", "type": "dataset.ready", "subject": "datasets/2", "time": "2026-01-31T12:00:00Z", "datacontenttype": "application/json", "dataschema": "urn:lapidary:dataset.ready:1", "data": {"dataset_version": 2, "rows": 53775}}], "next_cursor": null}))))]
 pub(crate) async fn events(
-    State(app): State<App>,
     Params(Listed(filter, page)): Params<Listed<EventFilter>>,
-) -> Answer<List<Value>> {
-    let events = app.registry()?.events(&filter, &page).await?;
-    Ok(list(events.map(|event: PastEvent| event.body)))
+    registry: Registry,
+) -> Result<ListJson, Problem> {
+    let (registry, filter) = (&registry, &filter);
+    list(page, |page| async move {
+        let events = registry.events(filter, &page).await?;
+        Ok(events.map(|event: PastEvent| (event.seq.to_string(), event.body)))
+    })
+    .await
 }

@@ -9,7 +9,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use ::service::error::chain;
 use axum::{
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
@@ -25,10 +25,13 @@ use utoipa::IntoParams;
 
 use super::{super::list::is_number, EventType, history};
 use crate::{
+    access::{Caller, Counted},
     feed::Feed,
     input::{Faults, FromQuery, Params, Place, Query},
     problem::Problem,
+    registry::Registry,
     service::App,
+    shares::Share,
 };
 
 /// Events that are read at a time.
@@ -67,6 +70,7 @@ struct Following {
     seen: i64,
     ready: std::vec::IntoIter<PastEvent>,
     _place: OwnedSemaphorePermit,
+    _share: Option<Share<Counted>>,
 }
 
 /// Follow events
@@ -80,13 +84,18 @@ pub(crate) async fn stream(
     State(app): State<App>,
     headers: HeaderMap,
     Params(wanted): Params<Wanted>,
+    caller: Caller,
+    registry: Registry,
 ) -> Result<Response, Problem> {
     let resumed = last_event_id(&headers)?;
-    let registry = app.registry()?;
     let seen = match resumed {
         Some(seen) => seen,
         None => registry.newest_event().await?,
     };
+    let share = caller
+        .counted()
+        .map(|caller| app.streams_of.take(caller, 1).ok_or_else(too_many));
+    let share = share.transpose()?;
     let place = Arc::clone(&app.streams).try_acquire_owned();
     let place = place.map_err(|_| Problem::overloaded("too many event streams are open"))?;
     let following = Following {
@@ -96,9 +105,17 @@ pub(crate) async fn stream(
         seen,
         ready: Vec::new().into_iter(),
         _place: place,
+        _share: share,
     };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(events(following)).keep_alive(keep_alive).into_response())
+}
+
+/// One caller's streams must not keep others from theirs.
+fn too_many() -> Problem {
+    let detail =
+        "this address, or this key, follows events in as many streams as it may: close one of them first";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1)
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
@@ -156,6 +173,7 @@ impl Following {
             limit: PART,
             cursor: Some(self.seen.to_string()),
         };
+        let _place = self.app.readers.wait().await;
         match self.app.backend.database.events(&filter, &page).await {
             Ok(page) => Some(page.items),
             Err(error) => {

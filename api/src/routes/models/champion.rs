@@ -1,6 +1,6 @@
 //! `GET /v1/models/champion`: the model that serves, or that did at a time.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use domain::model::Champion;
 use utoipa::IntoParams;
@@ -9,7 +9,7 @@ use super::super::list::Answer;
 use crate::{
     input::{Faults, FromQuery, Params, Query},
     problem::Problem,
-    service::App,
+    registry::Registry,
 };
 
 /// When.
@@ -37,8 +37,7 @@ impl FromQuery for When {
 /// The model that answers, with the promotion that made it so, and whether it is frozen.
 #[utoipa::path(get, path = "/v1/models/champion", tag = "models", operation_id = "champion", params(When),
     responses((status = 200, description = "The champion", body = Champion)))]
-pub(crate) async fn champion(State(app): State<App>, Params(when): Params<When>) -> Answer<Champion> {
-    let registry = app.registry()?;
+pub(crate) async fn champion(Params(when): Params<When>, registry: Registry) -> Answer<Champion> {
     match when.at {
         None => registry.champion().await?.map(Json).ok_or_else(Problem::no_model),
         Some(at) => {

@@ -1,22 +1,20 @@
 //! `GET /v1/models`, `/v1/models/{version}`: the registry.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::Path};
 use domain::{ModelKind, model::Model};
 use storage::models::ModelFilter;
 
 use super::{
     super::{
-        list::{Answer, Filter, List, Listed, Part, Times, during, is_number, list},
+        list::{Answer, Filter, List, ListJson, Listed, Part, Times, during, is_number, list},
         runs::{dataset_version, kind},
     },
     missing,
 };
 use crate::{
     input::{Faults, Params, Query},
-    service::App,
+    problem::Problem,
+    registry::Registry,
 };
 
 impl Filter for ModelFilter {
@@ -40,17 +38,22 @@ impl Filter for ModelFilter {
 
 /// List models
 ///
-/// Newest first, with parameters, metrics, lineage and the gate's verdict.
+/// Newest first, with parameters, metrics, lineage and the gate's verdict; without the files of their lineage.
 #[utoipa::path(get, path = "/v1/models", tag = "models", operation_id = "models",
     params(("kind" = Option<ModelKind>, Query, description = "Only of this kind.", example = "linear"),
         ("dataset_version" = Option<u32>, Query, description = "Only those trained on this dataset version.", minimum = 1, example = 2),
         Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
     responses((status = 200, description = "Newest first", body = List<Model>)))]
 pub(crate) async fn models(
-    State(app): State<App>,
     Params(Listed(filter, page)): Params<Listed<ModelFilter>>,
-) -> Answer<List<Model>> {
-    Ok(list(app.registry()?.models(filter, &page).await?))
+    registry: Registry,
+) -> Result<ListJson, Problem> {
+    let registry = &registry;
+    list(page, |page| async move {
+        let models = registry.models(filter, &page).await?;
+        Ok(models.map(|model| (model.version.to_string(), model)))
+    })
+    .await
 }
 
 /// Show one model
@@ -58,14 +61,10 @@ pub(crate) async fn models(
     params(("version" = u32, Path, description = "The model version.", minimum = 1, example = 3)),
     responses((status = 200, description = "The model", body = Model)))]
 pub(crate) async fn model(
-    State(app): State<App>,
     Path(version): Path<String>,
     Params(()): Params<()>,
+    registry: Registry,
 ) -> Answer<Model> {
     let version = version.parse().map_err(|_| missing())?;
-    app.registry()?
-        .model(version)
-        .await?
-        .map(Json)
-        .ok_or_else(missing)
+    registry.model(version).await?.map(Json).ok_or_else(missing)
 }

@@ -1,6 +1,12 @@
 //! `POST /v1/predictions/batch`: the prices of many diamonds, all by one model.
 
-use axum::{Extension, extract::State, response::Response};
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use domain::PartialDiamond;
 use model::pauses::pause;
 use serde::{Deserialize, Serialize};
@@ -9,9 +15,10 @@ use uuid::Uuid;
 
 use super::{
     json::{AnsweringModel, DiamondJson},
-    price::{Quote, quote},
+    price::{NoPrice, Quote, quote},
 };
 use crate::{
+    access::{Caller, Rate},
     input::{Faults, Fields, FromJson, Json, JsonText, Params, Place, diamond},
     problem::Problem,
     record::{Ticket, answered},
@@ -20,6 +27,8 @@ use crate::{
 };
 
 const MOST_DIAMONDS: usize = 10_000;
+/// Diamonds that are priced in one go: less than a millisecond's work, after which others have their turn.
+const PIECE: usize = 128;
 
 /// Diamonds to price.
 #[derive(Deserialize, ToSchema)]
@@ -81,32 +90,66 @@ impl FromJson for Batch {
 /// Price many diamonds
 ///
 /// One model answers for all of them. A diamond that is wrong is named by its place: `/diamonds/3/carat`.
+///
+/// Where requests are limited, every 50 diamonds count as one.
 #[utoipa::path(post, path = "/v1/predictions/batch", tag = "prices", operation_id = "predictBatch",
     request_body = BatchJson, responses((status = 200, description = "The prices", body = Predictions)))]
 pub(crate) async fn predict_batch(
     State(app): State<App>,
     Params(()): Params<()>,
     Extension(Ticket { id, .. }): Extension<Ticket>,
+    caller: Caller,
     body: JsonText,
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
     let version = served.champion.version;
-    let answer = app.pool.run(move || answer(id, &served, &body)).await??;
-    Ok(answered(version, answer))
+    let place = app.pool.large(caller.counted())?;
+    let Batch(diamonds) = place.piece(move || body.read()).await??;
+    let rate = app.rates.of_batch(caller.counted(), diamonds.len());
+    if let Some(Rate::Exceeded(exceeded)) = rate {
+        return Ok(exceeded.refused());
+    }
+    let mut quotes = Vec::with_capacity(diamonds.len());
+    let diamonds = Arc::new(diamonds);
+    for begin in (0..diamonds.len()).step_by(PIECE) {
+        let (served, diamonds) = (Arc::clone(&served), Arc::clone(&diamonds));
+        let piece = move || price(&served, diamonds.iter().skip(begin).take(PIECE));
+        quotes.append(&mut place.piece(piece).await?);
+    }
+    let answer = place.piece(move || write(id, &served, quotes)).await??;
+    let mut response = answered(version, answer).into_response();
+    if let Some(rate) = rate {
+        rate.tell(response.headers_mut());
+    }
+    Ok(response)
 }
 
-/// Reads, predicts and writes: all the work for the processor.
+/// The answer's bytes; they follow from these alone.
 pub(crate) fn answer(id: Uuid, served: &Served, body: &JsonText) -> Result<Vec<u8>, Problem> {
     let Batch(diamonds) = body.read()?;
+    write(id, served, price(served, diamonds.iter()))
+}
+
+fn price<'d>(
+    served: &Served,
+    diamonds: impl Iterator<Item = &'d PartialDiamond>,
+) -> Vec<Result<Quote, NoPrice>> {
+    let quote = |diamond| {
+        pause();
+        quote(served, diamond)
+    };
+    diamonds.map(quote).collect()
+}
+
+fn write(id: Uuid, served: &Served, quotes: Vec<Result<Quote, NoPrice>>) -> Result<Vec<u8>, Problem> {
     let mut faults = Faults::default();
     let place = Place::Field(&Place::Root, "diamonds");
-    let mut predictions = Vec::with_capacity(diamonds.len());
-    for (position, diamond) in diamonds.iter().enumerate() {
-        match quote(served, diamond) {
+    let mut predictions = Vec::with_capacity(quotes.len());
+    for (position, quote) in quotes.into_iter().enumerate() {
+        match quote {
             Ok(quote) => predictions.push(quote),
             Err(no_price) => faults.add(&Place::Item(&place, position), no_price.to_string()),
         }
-        pause();
     }
     faults.check()?;
     let answer = Predictions {

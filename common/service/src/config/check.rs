@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use super::{Config, Ingest, SettingError};
+use super::{Api, Config, Ingest, SettingError};
 
 type Check = Result<(), SettingError>;
 
@@ -56,14 +56,7 @@ pub(super) fn check(config: &Config) -> Check {
     )?;
     within("promotion.min_gain", config.promotion.min_gain, 0.0..=f64::MAX)?;
     within("promotion.min_r2", config.promotion.min_r2, f64::MIN..=1.0)?;
-    within(
-        "api.body_limit_bytes",
-        config.api.body_limit_bytes,
-        1024..=1024 * 1024 * 1024,
-    )?;
-    within("api.max_connections", config.api.max_connections, 16..=1_000_000)?;
-    within("api.max_streams", config.api.max_streams, 1..=1_000_000)?;
-    origins("api.cors_origins", &config.api.cors_origins)?;
+    api(&config.api)?;
     within(
         "traffic.spool_max_bytes",
         config.traffic.spool_max_bytes,
@@ -89,6 +82,20 @@ fn memory(name: &str, bytes: u64) -> Check {
         0 => Ok(()),
         bytes => within(name, bytes, 1 << 20..=1 << 50),
     }
+}
+
+fn api(api: &Api) -> Check {
+    within("api.body_limit_bytes", api.body_limit_bytes, 1024..=1 << 30)?;
+    within("api.max_connections", api.max_connections, 16..=1_000_000)?;
+    within("api.max_streams", api.max_streams, 1..=1_000_000)?;
+    within(
+        "api.max_streams_per_address",
+        api.max_streams_per_address,
+        1..=1_000_000,
+    )?;
+    within("api.address_share", api.address_share, 0.0001..=1.0)?;
+    hosts("api.hosts", &api.hosts)?;
+    origins("api.cors_origins", &api.cors_origins)
 }
 
 /// NaN is within no range.
@@ -137,6 +144,22 @@ fn origins(name: &str, origins: &[String]) -> Check {
         None => Ok(()),
         Some(origin) => {
             let reason = format!("{origin:?} is no origin such as https://shop.example, nor *");
+            Err(SettingError::wrong(name, reason))
+        }
+    }
+}
+
+/// A host is a name as it stands in a URL, without a port.
+fn hosts(name: &str, hosts: &[String]) -> Check {
+    let is_name = |text: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        !text.is_empty() && text.bytes().all(plain)
+    };
+    match hosts.iter().find(|host| *host != "*" && !is_name(host)) {
+        None => Ok(()),
+        Some(host) => {
+            let reason =
+                format!("{host:?} is no name such as prices.example, nor *; it takes no scheme and no port");
             Err(SettingError::wrong(name, reason))
         }
     }

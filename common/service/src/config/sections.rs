@@ -206,14 +206,22 @@ pub struct Api {
     /// How often keys are read anew (`keys_interval_ms`).
     #[serde(rename = "keys_interval_ms", deserialize_with = "milliseconds")]
     pub keys_interval: Duration,
+    /// How long clients' keys are believed after they were last read (`keys_max_age_ms`).
+    #[serde(rename = "keys_max_age_ms", deserialize_with = "milliseconds")]
+    pub keys_max_age: Duration,
+    /// Names that the API is called by where no key is required, beside localhost and IP addresses; `*` for any.
+    #[serde(deserialize_with = "comma_separated")]
+    pub hosts: Vec<String>,
     /// Requests a second with one key; none for any number (`key_rate`).
     #[serde(deserialize_with = "number_or_zero")]
     pub key_rate: Option<NonZeroU32>,
     /// Requests a second from one address; none for any number (`address_rate`).
     #[serde(deserialize_with = "number_or_zero")]
     pub address_rate: Option<NonZeroU32>,
-    /// Whether this machine's own addresses have that limit too.
+    /// Whether this machine's own addresses have the limits of one address too.
     pub limit_loopback: bool,
+    /// What one address may hold of connections, requests in hand and their bytes; 0.0001 to 1.
+    pub address_share: f64,
     /// The origins whose pages may call; `*` for all.
     #[serde(deserialize_with = "comma_separated")]
     pub cors_origins: Vec<String>,
@@ -221,6 +229,8 @@ pub struct Api {
     pub max_connections: usize,
     /// Event streams at a time.
     pub max_streams: usize,
+    /// Event streams at a time of one address without a key, and of one key.
+    pub max_streams_per_address: u64,
     /// For a request's head (`header_timeout_ms`).
     #[serde(rename = "header_timeout_ms", deserialize_with = "milliseconds")]
     pub header_timeout: Duration,
@@ -249,7 +259,7 @@ pub struct Traffic {
     pub commit_timeout: Duration,
     /// The most requests in hand.
     pub max_requests: usize,
-    /// The most bytes of their large bodies.
+    /// The most bytes of their large bodies and answers.
     pub max_bytes: u64,
     /// How long excess waits before it is turned away (`wait_ms`).
     #[serde(rename = "wait_ms", deserialize_with = "milliseconds")]

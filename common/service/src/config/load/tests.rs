@@ -89,7 +89,7 @@ fn a_store_url_is_taken_as_it_is() {
 }
 
 /// Variable, value, the setting's name and a part of the reason.
-const WRONG: [(&str, &str, &str, &str); 16] = [
+const WRONG: [(&str, &str, &str, &str); 19] = [
     ("LAPIDARY__TRAINER__LEASE_MS", "soon", "trainer.lease_ms", "soon"),
     (
         "LAPIDARY__TRAINER__LEASE_MS",
@@ -168,6 +168,24 @@ const WRONG: [(&str, &str, &str, &str); 16] = [
         "no origin",
     ),
     ("LAPIDARY__API__KEY_RATE", "-1", "api.key_rate", "expected"),
+    (
+        "LAPIDARY__API__HOSTS",
+        "http://prices.example",
+        "api.hosts",
+        "no name",
+    ),
+    (
+        "LAPIDARY__API__ADDRESS_SHARE",
+        "0",
+        "api.address_share",
+        "within 0.0001 to 1",
+    ),
+    (
+        "LAPIDARY__API__KEYS_MAX_AGE_MS",
+        "0",
+        "api.keys_max_age_ms",
+        "within 1 to",
+    ),
     (
         "LAPIDARY__API__MAX_CONNECTIONS",
         "1",
