@@ -66,7 +66,7 @@ export ATTACKER_KEY
 {
   # shellcheck disable=SC2016
   printf 'headers = { Authorization = "Bearer ${ATTACKER_KEY}" }\n'
-  cat scripts/schemathesis.toml
+  cat "$CONFIG"
 } >"$WORK/with-a-key.toml"
 mkdir -p "$WORK/inbox"
 start ingest
@@ -75,7 +75,7 @@ start api
 zcat data/diamonds.csv.gz >"$WORK/inbox/.part" && mv "$WORK/inbox/.part" "$WORK/inbox/diamonds.csv"
 until curl -fs -o /dev/null "$URL/v1/models/champion"; do sleep 0.2; done
 failed=0
-attack without-a-key "$ROOT/scripts/schemathesis.toml" || failed=1
+attack without-a-key "$CONFIG" || failed=1
 attack with-a-key "$WORK/with-a-key.toml" || failed=1
 say "generated cases, all checks, every route but the event stream, which does not end:"
 printf '  %s\n' "${RESULTS[@]}"

@@ -23,6 +23,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use crate::{
     access, cors, headers, limits,
     measure::{Measured, Route},
+    problem::in_words,
     record,
     service::App,
 };
@@ -155,7 +156,7 @@ pub(crate) async fn let_in(app: &App, inner: impl Inner, mut head: Box<Parts>, b
         rate.tell(response.headers_mut());
         response
     });
-    limits::within(app.request_timeout, handled).await
+    in_words(limits::within(app.request_timeout, handled).await)
 }
 
 /// An answer in the making, which is finished even if nobody waits for it any more: a client that hangs up makes

@@ -1,7 +1,7 @@
 //! Errors as RFC 9457 problems: what is wrong, where, and what to do about it.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -117,6 +117,34 @@ impl Problem {
     }
 }
 
+/// An error without words, or in plain ones, as a problem: whatever refuses a request beneath the handlers does not know
+/// these.
+pub(crate) fn in_words(response: Response) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) || has_words(response.headers()) {
+        return response;
+    }
+    let detail = match status {
+        StatusCode::NOT_FOUND => "there is no such page; /docs lists what there is",
+        _ if status.is_client_error() => {
+            "the request cannot be read; check its path, query, headers and body"
+        }
+        _ => BROKEN,
+    };
+    let mut problem = Problem::new(status, detail).into_response();
+    for (name, value) in response.headers() {
+        if *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH {
+            problem.headers_mut().append(name, value.clone());
+        }
+    }
+    problem
+}
+
+fn has_words(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| !value.as_bytes().starts_with(b"text/plain"))
+}
+
 impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         if error.is_unavailable() {
@@ -147,5 +175,38 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    /// S17: the framework's own refusals are plain text.
+    #[test]
+    fn an_error_in_plain_text_or_without_any_becomes_a_problem() {
+        let plain = (StatusCode::BAD_REQUEST, [("allow", "GET")], "Invalid URL").into_response();
+        let bare = StatusCode::NOT_FOUND.into_response();
+        for (error, status) in [(plain, 400), (bare, 404)] {
+            let allow = error.headers().get("allow").cloned();
+            let problem = in_words(error);
+            assert_eq!(problem.status(), status);
+            assert_eq!(problem.headers()["content-type"], "application/problem+json");
+            assert_eq!(problem.headers().get("allow"), allow.as_ref());
+        }
+    }
+
+    #[test]
+    fn other_answers_stay_as_they_are() {
+        let kept = |response: Response| {
+            let before = response.headers().clone();
+            in_words(response).headers() == before
+        };
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        assert!(kept((StatusCode::SERVICE_UNAVAILABLE, json, "{}").into_response()));
+        assert!(kept(Problem::broken().into_response()));
+        assert!(kept((StatusCode::OK, Body::from("ok")).into_response()));
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 const ONE: &str = "/v1/predictions";
 const BATCH: &str = "/v1/predictions/batch";
 const SIMILAR: &str = "/v1/diamonds/similar";
-/// How many of the largest moves are told.
+/// How many of the largest moves are told, and of the requests that cannot be priced.
 const WORST: usize = 10;
 
 /// Everything that this model's prices are made from; neighbours are none of it.
@@ -107,21 +107,26 @@ pub(crate) struct Moves {
     by_cents: BTreeMap<u64, u64>,
     prices: u64,
     pub(crate) worst: Vec<Move>,
+    /// Requests that the model cannot price, or whose bodies are not kept.
+    pub(crate) unpriced: u64,
+    /// Some of these, and why.
+    pub(crate) reasons: Vec<String>,
 }
 
 impl Moves {
-    /// Adds the prices of one request.
-    pub(crate) fn add(&mut self, record: &TrafficRecord, served: &Served) -> anyhow::Result<()> {
-        let after = prices(&serde_json::from_slice(&answer(record, served)?)?);
-        let before = prices(&serde_json::from_slice(&record.response_body.bytes)?);
-        for (before, after) in before.into_iter().zip(after) {
-            self.count(Move {
-                request: record.id,
-                before,
-                after,
-            });
+    /// Adds the prices of one request, or the reason why there are none.
+    pub(crate) fn add(&mut self, record: &TrafficRecord, served: &Served) {
+        match moves(record, served) {
+            Ok(moves) => moves.into_iter().for_each(|it| self.count(it)),
+            Err(why) => self.skip(record, &why),
         }
-        Ok(())
+    }
+
+    fn skip(&mut self, record: &TrafficRecord, why: &anyhow::Error) {
+        self.unpriced += 1;
+        if self.reasons.len() < WORST {
+            self.reasons.push(format!("{}: {why:#}", record.id));
+        }
     }
 
     fn count(&mut self, it: Move) {
@@ -150,6 +155,22 @@ impl Moves {
         });
         found.map_or(0.0, |(cents, _)| *cents as f64 / 100.0)
     }
+}
+
+/// Each price of one request, as it was and as it would be.
+fn moves(record: &TrafficRecord, served: &Served) -> anyhow::Result<Vec<Move>> {
+    let after = prices(&serde_json::from_slice(&answer(record, served)?)?);
+    let before = serde_json::from_slice(&record.response_body.bytes);
+    let before = prices(&before.context("the recorded answer is not kept whole")?);
+    ensure!(before.len() == after.len(), "the recorded answer has another number of prices");
+    let both = before.into_iter().zip(after);
+    Ok(both
+        .map(|(before, after)| Move {
+            request: record.id,
+            before,
+            after,
+        })
+        .collect())
 }
 
 /// The price of an answer, or the prices of a batch.

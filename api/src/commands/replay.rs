@@ -64,11 +64,17 @@ impl Replay {
                 let Some(last) = records.last() else { break };
                 after = Some(last.id);
                 for record in &records {
-                    moves.add(record, &served)?;
+                    moves.add(record, &served);
                 }
             }
         }
         print!("{}", told(&moves, version));
+        ensure!(
+            moves.unpriced == 0,
+            "{} requests have no price by model version {version}, such as\n{}",
+            moves.unpriced,
+            moves.reasons.join("\n")
+        );
         Ok(())
     }
 }

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{around::Received, problem::Problem, server::BodyFault};
 
-/// The body, read; its faults are a problem.
+/// The longest body that is read by the threads that answer requests.
+const SMALL_BYTES: usize = 16 << 10;
+
+/// The body, read; its faults are a problem. It is a small one: what may be large is read as [`JsonText`], elsewhere.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 /// A body that says that it is JSON, not read yet.
@@ -38,6 +41,15 @@ impl JsonText {
         };
         body.map(Self)
             .map_err(|error| body_fault(error.into(), usize::MAX))
+    }
+
+    /// Reads a small one, whole or with all its faults; refuses any other, and says what takes more.
+    pub(crate) fn read_small<T: FromJson>(&self, or_else: &str) -> Result<T, Problem> {
+        if self.0.len() > SMALL_BYTES {
+            let detail = format!("the body is larger than {SMALL_BYTES} bytes; {or_else}");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+        }
+        self.read()
     }
 
     /// Reads it, whole or with all its faults.
@@ -64,7 +76,8 @@ impl<T: FromJson, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        JsonText::from_request(request, state).await?.read().map(Self)
+        let text = JsonText::from_request(request, state).await?;
+        text.read_small("send less").map(Self)
     }
 }
 
@@ -168,6 +181,24 @@ mod tests {
             assert!(!check(wrong), "{wrong:?}");
         }
         assert!(check_type(&HeaderMap::new()).is_err());
+    }
+
+    /// S13: it is not parsed at all.
+    #[test]
+    fn a_large_body_of_what_is_small_is_refused() {
+        struct Anything;
+        impl FromJson for Anything {
+            fn from_json(_: &json::Json, _: &Place, _: &mut Faults) -> Option<Self> {
+                Some(Self)
+            }
+        }
+        let read = |length| JsonText::of("1".repeat(length).into()).read_small::<Anything>("send less");
+        assert!(read(SMALL_BYTES).is_ok());
+        let problem = serde_json::to_value(read(SMALL_BYTES + 1).err().unwrap()).unwrap();
+        assert_eq!(
+            (&problem["status"], &problem["detail"]),
+            (&413.into(), &"the body is larger than 16384 bytes; send less".into())
+        );
     }
 
     #[tokio::test]

@@ -59,13 +59,13 @@ pub(crate) fn quantity_value<T: TryFrom<f64, Error = OutOfRange>>(
     if number.is_finite() && number > *believed.end() {
         faults.add(
             place,
-            format!("{name} must not be greater than {}", believed.end()),
+            format_args!("{name} must not be greater than {}", believed.end()),
         );
         return None;
     }
     let value = T::try_from(number);
     value
-        .map_err(|error| faults.add(place, format!("{name} {error}")))
+        .map_err(|error| faults.add(place, format_args!("{name} {error}")))
         .ok()
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn grade_text<T: FromStr<Err = UnknownGrade>>(
 ) -> Option<T> {
     let grade = text.parse();
     grade
-        .map_err(|error: UnknownGrade| faults.add(place, error.to_string()))
+        .map_err(|error: UnknownGrade| faults.add(place, error))
         .ok()
 }
 

@@ -7,7 +7,9 @@ use axum::http::StatusCode;
 use crate::problem::{Fault, Problem};
 
 /// How many faults an answer lists; how many more there are is said.
-const MOST_LISTED: usize = 1000;
+const MOST_LISTED: usize = 100;
+/// How much of a place is told: names in it are the client's.
+const LONGEST_POINTER: usize = 200;
 
 /// All faults found so far.
 #[derive(Debug, Default)]
@@ -30,12 +32,13 @@ pub(crate) enum Place<'a> {
 }
 
 impl Faults {
-    pub(crate) fn add(&mut self, place: &Place, detail: impl Into<String>) {
+    /// Adds one; what is wrong is put into words only where it is listed.
+    pub(crate) fn add(&mut self, place: &Place, detail: impl fmt::Display) {
         self.found += 1;
         if self.listed.len() < MOST_LISTED {
             self.listed.push(Fault {
-                pointer: place.to_string(),
-                detail: detail.into(),
+                pointer: short(place.to_string()),
+                detail: detail.to_string(),
             });
         }
     }
@@ -49,13 +52,23 @@ impl Faults {
     }
 }
 
+/// A name as long as a body would make an answer as long as that.
+fn short(mut pointer: String) -> String {
+    if pointer.len() > LONGEST_POINTER {
+        pointer.truncate(pointer.floor_char_boundary(LONGEST_POINTER));
+        pointer.push('…');
+    }
+    pointer
+}
+
 impl From<Faults> for Problem {
     fn from(faults: Faults) -> Self {
         let first = faults.listed.first().map_or("", |fault| fault.detail.as_str());
         let detail = match faults.found {
             0 | 1 => first.to_owned(),
             found if found > MOST_LISTED => {
-                format!("{first}; there are {found} faults, and the first {MOST_LISTED} are listed")
+                let more = found - MOST_LISTED;
+                format!("{first}; {MOST_LISTED} faults are listed, and there are {more} more")
             }
             found => format!("{first}; there are {found} faults"),
         };
@@ -100,17 +113,40 @@ mod tests {
         assert_eq!(Place::Field(&Place::Root, "a/b~c").to_string(), "/a~1b~0c");
     }
 
+    /// S13: what nobody is told is not put into words.
+    #[test]
+    fn the_words_of_a_fault_that_is_not_listed_are_not_made() {
+        let made = std::cell::Cell::new(0);
+        let words = fmt::from_fn(|_| {
+            made.set(made.get() + 1);
+            Ok(())
+        });
+        let mut faults = Faults::default();
+        for _ in 0..120_000 {
+            faults.add(&Place::Root, &words);
+        }
+        assert_eq!((made.get(), faults.found()), (MOST_LISTED, 120_000));
+    }
+
+    #[test]
+    fn the_place_of_a_fault_is_short() {
+        let mut faults = Faults::default();
+        faults.add(&Place::Parameter(&"é".repeat(1000)), "wrong");
+        assert_eq!(faults.listed[0].pointer.chars().count(), 101);
+    }
+
+    /// S13: of more faults than are listed, the number is told.
     #[test]
     fn faults_are_counted_beyond_those_that_are_listed() {
         let mut faults = Faults::default();
-        for position in 0..=MOST_LISTED {
+        for position in 0..120_000 {
             faults.add(&Place::Item(&Place::Root, position), "wrong");
         }
         let problem = serde_json::to_value(Problem::from(faults)).unwrap();
         assert_eq!(problem["errors"].as_array().unwrap().len(), MOST_LISTED);
         assert_eq!(
             problem["detail"],
-            "wrong; there are 1001 faults, and the first 1000 are listed"
+            "wrong; 100 faults are listed, and there are 119900 more"
         );
     }
 }

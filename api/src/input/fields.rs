@@ -32,7 +32,7 @@ impl<'j> Fields<'j> {
             };
             faults.add(
                 place,
-                format!("{here} has to be an object with {names}, and is {}", json.what()),
+                format_args!("{here} has to be an object with {names}, and is {}", json.what()),
             );
             return None;
         };
@@ -41,10 +41,13 @@ impl<'j> Fields<'j> {
             let here = Place::Field(place, name);
             match known.iter().position(|known| known == name) {
                 Some(position) if !is_there[position] => is_there[position] = true,
-                Some(_) => faults.add(&here, format!("{name} is given twice; send it once")),
+                Some(_) => faults.add(&here, format_args!("{name} is given twice; send it once")),
                 None => {
-                    let (name, known) = (shown(name), known.join(", "));
-                    faults.add(&here, format!("{name} is not a field here; there are: {known}"));
+                    let words = fmt::from_fn(|f| {
+                        let (name, known) = (shown(name), known.join(", "));
+                        write!(f, "{name} is not a field here; there are: {known}")
+                    });
+                    faults.add(&here, words);
                 }
             }
         }
@@ -60,7 +63,7 @@ impl<'j> Fields<'j> {
     ) -> Option<&'j Json<'j>> {
         let found = self.find(name);
         if found.is_none() {
-            faults.add(&self.at(name), format!("{name} is missing; send {what}"));
+            faults.add(&self.at(name), format_args!("{name} is missing; send {what}"));
         }
         found
     }
@@ -106,7 +109,7 @@ impl Json<'_> {
         }
         faults.add(
             place,
-            format!(
+            format_args!(
                 "{name} has to be a number such as {example}, and is {}",
                 self.what()
             ),
@@ -120,7 +123,7 @@ impl Json<'_> {
         }
         faults.add(
             place,
-            format!(
+            format_args!(
                 "{name} has to be a text such as \"{example}\", and is {}",
                 self.what()
             ),

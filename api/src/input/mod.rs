@@ -6,6 +6,7 @@ mod faults;
 mod fields;
 mod json;
 mod query;
+mod segment;
 
 pub(crate) use body::{JsonBody, JsonText, body_fault, too_large, whole};
 pub(crate) use diamond::{CARATS, diamond, grade_text, quantity_value};
@@ -13,3 +14,4 @@ pub(crate) use faults::{Faults, Place};
 pub(crate) use fields::{Fields, FromJson};
 pub(crate) use json::Json;
 pub(crate) use query::{FromQuery, Params, Query, digits, query};
+pub(crate) use segment::{Segment, canonical};

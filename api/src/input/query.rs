@@ -2,12 +2,18 @@
 
 use std::{borrow::Cow, str::FromStr};
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+};
 use chrono::{DateTime, Utc};
 use url::form_urlencoded;
 
 use super::{Faults, Place, fields::shown};
 use crate::problem::Problem;
+
+/// Parameters of one query; no route has a quarter of these.
+const MOST_PARAMETERS: usize = 64;
 
 /// What can be read from a query.
 pub(crate) trait FromQuery: Sized {
@@ -34,7 +40,14 @@ impl<T: FromQuery, S: Send + Sync> FromRequestParts<S> for Params<T> {
 
 /// Reads a query, whole or with all its faults.
 pub(crate) fn query<T: FromQuery>(text: &str) -> Result<T, Problem> {
-    let parameters = Query(form_urlencoded::parse(text.as_bytes()).collect());
+    let parameters: Vec<_> = form_urlencoded::parse(text.as_bytes())
+        .take(MOST_PARAMETERS + 1)
+        .collect();
+    if parameters.len() > MOST_PARAMETERS {
+        let detail = format!("the query has more than {MOST_PARAMETERS} parameters; send fewer");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    let parameters = Query(parameters);
     let mut faults = Faults::default();
     // Most have none; the list of known names is made for nothing then.
     if !parameters.0.is_empty() {
@@ -47,19 +60,23 @@ pub(crate) fn query<T: FromQuery>(text: &str) -> Result<T, Problem> {
 
 impl Query<'_> {
     fn check_names(&self, known: &[&str], faults: &mut Faults) {
-        for (position, (name, _)) in self.0.iter().enumerate() {
+        let mut is_there = vec![false; known.len()];
+        for (name, _) in &self.0 {
             let here = Place::Parameter(name);
-            if !known.contains(&name.as_ref()) {
-                let known = match known {
-                    [] => "none".to_owned(),
-                    known => known.join(", "),
-                };
-                faults.add(
-                    &here,
-                    format!("{} is not a parameter here; there are: {known}", shown(name)),
-                );
-            } else if self.0[..position].iter().any(|(before, _)| before == name) {
-                faults.add(&here, format!("{name} is given twice; send it once"));
+            match known.iter().position(|known| known == name) {
+                Some(position) if !is_there[position] => is_there[position] = true,
+                Some(_) => faults.add(&here, format_args!("{name} is given twice; send it once")),
+                None => {
+                    let known = match known {
+                        [] => "none".to_owned(),
+                        known => known.join(", "),
+                    };
+                    let name = shown(name);
+                    faults.add(
+                        &here,
+                        format_args!("{name} is not a parameter here; there are: {known}"),
+                    );
+                }
             }
         }
     }
@@ -210,6 +227,23 @@ mod tests {
                 r#"explain: explain has to be true or false, and is "yes""#,
                 r#"since: since has to be a time such as 2026-01-31T12:00:00Z (a + in it is written %2B), and is "yesterday""#,
             ]
+        );
+    }
+
+    /// S5: thousands of parameters were compared with each other.
+    #[test]
+    fn a_query_has_so_many_parameters_and_no_more() {
+        let many = ["a&".repeat(15_900), "n&".repeat(15_900)].concat();
+        let problem = query::<Wanted>(&many).err().unwrap();
+        assert_eq!(
+            problem.detail(),
+            "the query has more than 64 parameters; send fewer"
+        );
+        let most = "n=1&".repeat(MOST_PARAMETERS);
+        let problem = query::<Wanted>(&most).err().unwrap();
+        assert_eq!(
+            problem.detail(),
+            "n is given twice; send it once; there are 63 faults"
         );
     }
 

@@ -1,10 +1,10 @@
 //! One request, from its head to its recorded answer.
 
-use std::{panic::AssertUnwindSafe, pin::pin, time::Instant};
+use std::{net::IpAddr, panic::AssertUnwindSafe, pin::pin, time::Instant};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request, response},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request, response},
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
@@ -21,7 +21,6 @@ use super::{
     admission::{Entry, HeldBytes},
     body::{Unread, collect, in_pieces},
     capture::{draft, new_id},
-    redact::redact,
 };
 use crate::{
     access::is_known_operator,
@@ -57,7 +56,9 @@ pub(crate) async fn answer(
     }
     let mut record = Box::new(draft(&head, id, at));
     let admission = &app.recorder.admission;
-    let network = head.extensions.get::<Peer>().and_then(|peer| peer.network);
+    let origin = Origin::of(&head);
+    let network = origin.network;
+    let is_head = head.method == Method::HEAD;
     let mut arrived = admission.bytes(network);
     let body = collect(&head, body, app.body_limit_bytes, &mut arrived).await;
     let entry = match &body {
@@ -75,18 +76,19 @@ pub(crate) async fn answer(
                 key_used: key_used.clone(),
             });
             let (request_body, response) = handle(app, inner, head, body).await;
-            if is_event_stream(response.headers()) {
+            let response = if is_head { without_body(response) } else { response };
+            if is_event_stream(response.headers()) && !is_head {
                 return named(response, id);
             }
             record.key_id = key_used.get();
             record.request_body = RecordedBody::whole(request_body);
             let reply = Reply::of(response, admission.bytes(network)).await;
-            keep(app, record, reply, started).await
+            keep(app, record, reply, started, origin).await
         }
         Entry::Overload(_turned_away, excess) => {
             let response = Problem::overloaded(excess.detail()).into_response();
             let reply = Reply::of(response, admission.bytes(network)).await;
-            keep(app, record, reply, started).await
+            keep(app, record, reply, started, origin).await
         }
         Entry::Hopeless => refusal(app, id),
     }
@@ -109,6 +111,35 @@ async fn handle(
         Err(_) => Problem::broken().into_response(),
     };
     (bytes, response)
+}
+
+/// Where a request came from.
+#[derive(Clone, Copy)]
+struct Origin {
+    address: Option<IpAddr>,
+    /// As it is limited; none where it is not.
+    network: Option<IpAddr>,
+}
+
+impl Origin {
+    fn of(head: &request::Parts) -> Self {
+        let peer = head.extensions.get::<Peer>();
+        Self {
+            address: peer.map(|peer| peer.address),
+            network: peer.and_then(|peer| peer.network),
+        }
+    }
+}
+
+/// The head alone, as it would be with the body: what answers HEAD. The body is not even read.
+fn without_body(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        let length = HeaderValue::from(length);
+        head.headers.entry(header::CONTENT_LENGTH).or_insert(length);
+    }
+    head.extensions.remove::<BodyTold>();
+    Response::from_parts(head, Body::empty())
 }
 
 /// An answer that is ready to go.
@@ -166,15 +197,28 @@ async fn read(head: &mut response::Parts, body: Body) -> Bytes {
 }
 
 /// Keeps the record, and only then hands the answer out.
-async fn keep(app: &App, mut record: Box<TrafficRecord>, reply: Reply, started: Instant) -> Response {
+async fn keep(
+    app: &App,
+    mut record: Box<TrafficRecord>,
+    reply: Reply,
+    started: Instant,
+    origin: Origin,
+) -> Response {
     let Reply { head, body, recorded } = reply;
     let id = record.id;
     record.status = head.status.as_u16();
     record.duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     record.model_version = model_version(&head.headers);
     record.response_body = recorded;
-    redact(&mut record);
-    if app.recorder.keep(record).await.is_err() {
+    if head.status == StatusCode::TOO_MANY_REQUESTS
+        && let Some(address) = origin.network.or(origin.address)
+    {
+        match app.recorder.refusals.take(address, record) {
+            Some(first) => record = first,
+            None => return named(Response::from_parts(head, body), id),
+        }
+    }
+    if app.recorder.keep(record, origin.network).await.is_err() {
         return named(Problem::unrecorded().into_response(), id);
     }
     named(Response::from_parts(head, body), id)
@@ -223,6 +267,18 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// S17: HEAD has GET's head, and no body that could be recorded.
+    #[test]
+    fn what_answers_head_has_the_length_of_the_body_and_no_body() {
+        let answer = without_body(Response::new(Body::from("body")));
+        assert_eq!(answer.headers()["content-length"], "4");
+        assert_eq!(answer.body().size_hint().exact(), Some(0));
+        let endless = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        let answer = without_body(Response::new(endless));
+        assert!(answer.headers().is_empty());
+        assert_eq!(answer.body().size_hint().exact(), Some(0));
+    }
 
     #[test]
     fn only_what_is_named_leaves_no_record() {

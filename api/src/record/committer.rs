@@ -18,6 +18,8 @@ use super::{
     recorder::Recorder,
 };
 
+/// What the spool's disk has to do here.
+const WRITING: &str = "writing records";
 /// After so long without use the stand-in sees to it that its connection is still there: what lies between may forget it.
 const UNUSED: Duration = Duration::from_secs(30);
 
@@ -74,7 +76,7 @@ async fn keep(recorder: &Recorder, writer: &mut TrafficWriter, group: Vec<Waitin
     }
     match commit(recorder, writer, &group).await {
         Ok(refused) if refused.is_empty() => {
-            recorder.accounts.committed(group.len() as u64);
+            recorder.accounts.committed(requests(&group));
             release(group);
         }
         Ok(refused) => keep_apart(recorder, group, &refused),
@@ -109,15 +111,16 @@ fn keep_apart(recorder: &Recorder, group: Vec<Waiting>, refused: &[(usize, Strin
             Some((_, why)) => keep_aside(recorder, waiting, why),
         }
     }
-    recorder.accounts.committed(committed.len() as u64);
+    recorder.accounts.committed(requests(&committed));
     release(committed);
 }
 
 fn keep_aside(recorder: &Recorder, waiting: Waiting, why: &str) {
     let kept = recorder.spool.keep_refused(&waiting.record);
-    if let Some(path) = on_disk(recorder, 1, kept) {
+    let requests = waiting.record.requests();
+    if let Some(path) = on_disk(recorder, requests, kept) {
         recorder.set_aside(waiting.record.id, why, &path);
-        recorder.accounts.spooled(1);
+        recorder.accounts.spooled(requests);
         release(vec![waiting]);
     }
 }
@@ -125,24 +128,36 @@ fn keep_aside(recorder: &Recorder, waiting: Waiting, why: &str) {
 fn spool(recorder: &Recorder, group: Vec<Waiting>) {
     let records: Vec<_> = group.iter().map(|waiting| &*waiting.record).collect();
     let spooled = recorder.spool.append(&records);
-    let requests = group.len() as u64;
+    let requests = requests(&group);
     if on_disk(recorder, requests, spooled).is_some() {
         recorder.accounts.spooled(requests);
         release(group);
     }
 }
 
+/// How many requests these records stand for.
+fn requests(group: &[Waiting]) -> u64 {
+    group.iter().map(|waiting| waiting.record.requests()).sum()
+}
+
 /// What was written to the spool. When that failed nobody's record is kept, and all are told by the closing of their
 /// channels.
 fn on_disk<T>(recorder: &Recorder, requests: u64, written: Result<T, SpoolError>) -> Option<T> {
     match written {
-        Ok(done) => Some(done),
+        Ok(done) => {
+            recorder.disk_works(WRITING);
+            Some(done)
+        }
         Err(error) => {
+            let is_full = matches!(error, SpoolError::Full { .. });
             let error = format!("{:#}", anyhow::Error::new(error));
             error!(
                 requests,
                 error, "the spool takes no records; requests are refused"
             );
+            if !is_full {
+                recorder.disk_fails(WRITING, error);
+            }
             recorder.refuse(requests);
             None
         }

@@ -12,6 +12,7 @@ mod accounts;
 mod admission;
 mod answer;
 mod body;
+mod budget;
 mod capture;
 mod committer;
 mod drain;
@@ -19,6 +20,8 @@ mod group;
 mod queue;
 mod recorder;
 mod redact;
+mod refusals;
+mod secrets;
 
 use std::sync::{Arc, OnceLock};
 

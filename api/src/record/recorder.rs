@@ -1,9 +1,11 @@
 //! The recorder: takes a record, and comes back when it is durable.
 
 use std::{
+    collections::BTreeMap,
     fmt,
+    net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -19,16 +21,34 @@ use anyhow::Context as _;
 use chrono::NaiveDate;
 use domain::traffic::TrafficRecord;
 use storage::{Database, spool::Spool};
-use tokio_util::task::TaskTracker;
+use tokio::{sync::Semaphore, task::spawn_blocking, time::sleep};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
-use super::{accounts::Accounts, admission::Admission, committer, drain, queue::Queue};
+use super::{
+    accounts::Accounts,
+    admission::Admission,
+    budget::Budgets,
+    committer, drain,
+    queue::Queue,
+    redact::{is_large, redact},
+    refusals::Refusals,
+};
+use crate::access::Counted;
+
+/// How often it is looked for refusals that are counted and not on record.
+const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+/// Large records that are redacted at a time: one, so that others find a processor.
+const LARGE_AT_WORK: usize = 1;
 
 /// Records traffic; one for the process.
 pub(crate) struct Recorder {
     pub(super) queue: Queue,
     pub(super) admission: Admission,
     pub(super) accounts: Accounts,
+    pub(super) refusals: Refusals,
+    budgets: Budgets,
+    large_at_work: Semaphore,
     pub(super) spool: Arc<Spool>,
     tasks: TaskTracker,
     pub(super) commit_timeout: Duration,
@@ -36,6 +56,8 @@ pub(crate) struct Recorder {
     clock: Clock,
     most_requests: usize,
     is_away: AtomicBool,
+    /// What the disk of the spool does not do, and why, until it does.
+    disk_trouble: Mutex<BTreeMap<&'static str, String>>,
 }
 
 /// The record is kept nowhere: the answer must not leave.
@@ -60,6 +82,9 @@ impl Recorder {
             queue: Queue::default(),
             admission: Admission::new(config.max_requests, config.max_bytes, share, config.wait),
             accounts: Accounts::default(),
+            refusals: Refusals::default(),
+            budgets: Budgets::new(config.key_bytes_per_minute, config.address_bytes_per_minute),
+            large_at_work: Semaphore::new(LARGE_AT_WORK),
             spool: Arc::new(spool),
             tasks: lifecycle.tasks(),
             commit_timeout: config.commit_timeout,
@@ -67,6 +92,7 @@ impl Recorder {
             clock: clock.clone(),
             most_requests: config.max_requests,
             is_away: AtomicBool::new(false),
+            disk_trouble: Mutex::default(),
         });
         let committing = committer::start(Arc::clone(&recorder), database.traffic_writer())
             .context("no thread for the committer")?;
@@ -76,6 +102,11 @@ impl Recorder {
         watch("stand-in", standing_in, lifecycle);
         let draining = drain::run(Arc::clone(&recorder), database.clone());
         watch("drain", tokio::spawn(draining), lifecycle);
+        let (counting, stop) = (Arc::clone(&recorder), lifecycle.soft_stop());
+        lifecycle.spawn("refusals", async move {
+            counting.record_refusals(stop).await;
+            Ok(())
+        });
         Ok(recorder)
     }
 
@@ -84,9 +115,53 @@ impl Recorder {
         self.tasks.clone()
     }
 
-    /// Keeps a record; comes back when it is on disk, in Postgres or in the spool.
-    pub(super) async fn keep(&self, record: Box<TrafficRecord>) -> Result<(), Unrecorded> {
+    /// Keeps what is to be kept of a record of a request from this address, if that is limited; comes back when it is on
+    /// disk, in Postgres or in the spool.
+    pub(super) async fn keep(
+        self: &Arc<Self>,
+        mut record: Box<TrafficRecord>,
+        network: Option<IpAddr>,
+    ) -> Result<(), Unrecorded> {
+        if is_large(&record) {
+            // Whatever it takes, short requests do not wait for it.
+            let turn = self.large_at_work.acquire().await;
+            let this = Arc::clone(self);
+            let leaving = move || this.leave_what_is_kept(record, network);
+            record = spawn_blocking(leaving).await.map_err(|_| Unrecorded)?;
+            drop(turn);
+        } else {
+            record = self.leave_what_is_kept(record, network);
+        }
         self.queue.push(record).await.map(drop).map_err(|_| Unrecorded)
+    }
+
+    fn leave_what_is_kept(&self, mut record: Box<TrafficRecord>, network: Option<IpAddr>) -> Box<TrafficRecord> {
+        redact(&mut record);
+        let by_key = record.key_id.map(Counted::Key);
+        self.budgets
+            .apply(by_key.or(network.map(Counted::Address)), &mut record);
+        record
+    }
+
+    /// Writes down, second by second, how many refusals were counted; at the end, all that are left.
+    async fn record_refusals(&self, stop: CancellationToken) {
+        loop {
+            let stopped = stop.run_until_cancelled(sleep(REFUSALS_EVERY)).await.is_none();
+            let records = if stopped {
+                self.refusals.close()
+            } else {
+                self.refusals.before(self.clock.now().timestamp())
+            };
+            // All at once: each waits for its transaction.
+            let kept: Vec<_> = records.into_iter().map(|record| self.queue.push(record)).collect();
+            for one in kept {
+                // What is kept nowhere is counted as refused.
+                let _ = one.await;
+            }
+            if stopped {
+                return;
+            }
+        }
     }
 
     /// Whether nothing new can be taken in: Postgres is away, and the spool all but full. Checked before a handler
@@ -119,6 +194,24 @@ impl Recorder {
         }
     }
 
+    /// The disk of the spool does not do `what`: told once, and in readiness until it does.
+    pub(super) fn disk_fails(&self, what: &'static str, why: String) {
+        let before = self.disk_trouble().insert(what, why.clone());
+        if before.as_ref() != Some(&why) {
+            error!(what, why, "the spool's disk fails");
+        }
+    }
+
+    /// It does.
+    pub(super) fn disk_works(&self, what: &str) {
+        self.disk_trouble().remove(what);
+    }
+
+    /// A panic while it was locked leaves it whole: texts are put in and taken out.
+    fn disk_trouble(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+        self.disk_trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A record that Postgres will never take, kept in a file of its own.
     pub(super) fn set_aside(&self, id: uuid::Uuid, why: &str, path: &std::path::Path) {
         error!(request.id = %id, why, ?path, "Postgres refuses a traffic record; it is kept in a file");
@@ -134,6 +227,17 @@ impl Recorder {
     pub(crate) fn tell(&self) {
         let (bytes, limit) = (self.spool.bytes(), self.spool.limit());
         let share = bytes as f64 / limit as f64;
+        let trouble = self.disk_trouble().first_key_value().map(|(what, why)| format!("{what}: {why}"));
+        if let Some(trouble) = trouble {
+            let told = format!("the spool's disk fails: {trouble}");
+            // Without Postgres, every request depends on it.
+            if self.is_away() {
+                self.component.down(told);
+            } else {
+                self.component.degraded(told);
+            }
+            return self.measure_spool();
+        }
         match (self.is_away(), bytes) {
             (true, _) if self.is_closed() => self.component.down(format!(
                 "Postgres takes no records and the spool is full ({bytes} of {limit} bytes): requests are refused"
@@ -147,8 +251,12 @@ impl Recorder {
             (false, 0) => self.component.up(),
             (false, _) => self.component.degraded("records are being drained from the spool"),
         }
-        metrics::gauge!("lapidary_traffic_spool_bytes").set(bytes as f64);
-        metrics::gauge!("lapidary_traffic_spool_limit_bytes").set(limit as f64);
+        self.measure_spool();
+    }
+
+    fn measure_spool(&self) {
+        metrics::gauge!("lapidary_traffic_spool_bytes").set(self.spool.bytes() as f64);
+        metrics::gauge!("lapidary_traffic_spool_limit_bytes").set(self.spool.limit() as f64);
         metrics::gauge!("lapidary_traffic_away").set(f64::from(u8::from(self.is_away())));
     }
 

@@ -4,7 +4,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
 };
 use domain::{
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::files::{STATUSES, missing};
 use crate::{
     access::Operator,
-    input::{Faults, Fields, FromJson, Json as Sent, JsonBody, Params, Place},
+    input::{Faults, Fields, FromJson, Json as Sent, JsonBody, Params, Place, Segment, canonical},
     problem::Problem,
     service::App,
 };
@@ -80,7 +80,7 @@ type Answer = Result<(StatusCode, Json<DataFile>), Problem>;
 pub(crate) async fn accept(
     app: State<App>,
     operator: Operator,
-    sha256: Path<String>,
+    sha256: Segment,
     none: Params<()>,
     why: JsonBody<Why>,
 ) -> Answer {
@@ -98,7 +98,7 @@ pub(crate) async fn accept(
 pub(crate) async fn reject(
     app: State<App>,
     operator: Operator,
-    sha256: Path<String>,
+    sha256: Segment,
     none: Params<()>,
     why: JsonBody<Why>,
 ) -> Answer {
@@ -116,7 +116,7 @@ pub(crate) async fn reject(
 pub(crate) async fn withdraw(
     app: State<App>,
     operator: Operator,
-    sha256: Path<String>,
+    sha256: Segment,
     none: Params<()>,
     why: JsonBody<Why>,
 ) -> Answer {
@@ -127,12 +127,12 @@ async fn decide(
     verb: Verb,
     State(app): State<App>,
     Operator(key): Operator,
-    Path(sha256): Path<String>,
+    Segment(sha256): Segment,
     Params(()): Params<()>,
     JsonBody(why): JsonBody<Why>,
 ) -> Answer {
     let order = Order {
-        sha256: sha256.parse().map_err(|_| missing())?,
+        sha256: canonical(&sha256).ok_or_else(missing)?,
         verb,
         reason: why.reason,
         decided_by: key.name,

@@ -1,12 +1,12 @@
 //! What came in: data files and their reports.
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use domain::file::{DataFile, FileStatus};
 use storage::{data_files::FileFilter, place};
 
 use super::list::{Answer, Filter, List, ListJson, Listed, Part, Times, during, is_time_and_digest, list};
 use crate::{
-    input::{Faults, Params, Query},
+    input::{Faults, Params, Query, Segment, canonical},
     problem::Problem,
     registry::Registry,
 };
@@ -59,11 +59,11 @@ pub(crate) async fn files(
     params(("sha256" = String, Path, description = "The file's digest.", pattern = "^[0-9a-f]{64}$", example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")),
     responses((status = 200, description = "The report", body = DataFile)))]
 pub(crate) async fn file(
-    Path(sha256): Path<String>,
+    Segment(sha256): Segment,
     Params(()): Params<()>,
     registry: Registry,
 ) -> Answer<DataFile> {
-    let sha256 = sha256.parse().map_err(|_| missing())?;
+    let sha256 = canonical(&sha256).ok_or_else(missing)?;
     registry.data_file(sha256).await?.map(Json).ok_or_else(missing)
 }
 

@@ -1,6 +1,6 @@
 //! `GET /v1/runs`, `/v1/runs/{id}`: training runs.
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use domain::{
     DatasetVersion, ModelKind,
     run::{RunStatus, TrainingRun},
@@ -9,7 +9,7 @@ use storage::{place, runs::RunFilter};
 
 use super::list::{Answer, Filter, List, ListJson, Listed, Part, Times, during, is_time_and_id, list};
 use crate::{
-    input::{Faults, Params, Query, digits},
+    input::{Faults, Params, Query, Segment, canonical, digits},
     problem::Problem,
     registry::Registry,
 };
@@ -83,11 +83,11 @@ pub(crate) async fn runs(
     params(("id" = uuid::Uuid, Path, description = "The run.", example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")),
     responses((status = 200, description = "The run", body = TrainingRun)))]
 pub(crate) async fn run(
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Params(()): Params<()>,
     registry: Registry,
 ) -> Answer<TrainingRun> {
     let missing = || Problem::not_found("such training run; GET /v1/runs lists those there are");
-    let id = id.parse().map_err(|_| missing())?;
+    let id = canonical(&id).ok_or_else(missing)?;
     registry.run(id).await?.map(Json).ok_or_else(missing)
 }

@@ -4,12 +4,12 @@ use std::ops::RangeInclusive;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
 };
 use chrono::{DateTime, Utc};
 use domain::{
-    ModelVersion,
-    traffic::{RecordedBody, TrafficRecord},
+    ModelVersion, Sha256,
+    traffic::{RecordedBody, Shortened, TrafficRecord},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     access::Operator,
     base64::base64,
-    input::{Faults, Params, Query, digits},
+    input::{Faults, Params, Query, Segment, canonical, digits},
     problem::Problem,
     service::App,
 };
@@ -99,6 +99,36 @@ pub(crate) struct Record {
     request_body: Value,
     #[schema(schema_with = response_body)]
     response_body: Value,
+    /// Texts of the request's head of which only the beginning is kept; none as a rule.
+    shortened: Vec<ShortenedText>,
+    /// How many more requests this record stands for: those of the same address that were refused for their rate since its
+    /// record before.
+    #[schema(example = 0)]
+    repeats: u32,
+}
+
+/// A text of a request's head that is not kept whole.
+#[derive(Serialize, ToSchema)]
+struct ShortenedText {
+    /// `method`, `path`, `query`, or `request_headers.NAME`.
+    #[schema(example = "query")]
+    field: String,
+    /// Of the whole text, without its secrets.
+    #[schema(value_type = String, example = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03")]
+    sha256: Sha256,
+    /// How many bytes the whole text has, without its secrets.
+    #[schema(example = 20480)]
+    bytes: u64,
+}
+
+impl From<Shortened> for ShortenedText {
+    fn from(shortened: Shortened) -> Self {
+        Self {
+            field: shortened.field.into_owned(),
+            sha256: shortened.digest.sha256,
+            bytes: shortened.digest.bytes,
+        }
+    }
 }
 
 fn request_body() -> Object {
@@ -149,6 +179,8 @@ impl From<TrafficRecord> for Record {
             request_headers: Value::Object(headers),
             request_body: body(&record.request_body),
             response_body: body(&record.response_body),
+            shortened: record.shortened.into_iter().map(Into::into).collect(),
+            repeats: record.repeats,
         }
     }
 }
@@ -195,18 +227,18 @@ pub(crate) async fn traffic(
 
 /// Show one request and its response
 ///
-/// With both bodies as they went over the wire.
+/// With both bodies as they went over the wire, as far as they are kept.
 #[utoipa::path(get, path = "/v1/traffic/{id}", tag = "operators", operation_id = "trafficRecord",
     params(("id" = Uuid, Path, description = "The answer's `x-request-id`.", example = "0198c2f0-5b1e-7cc4-b7a5-2f6a3c1d9e88")),
     security(("operator_key" = [])), responses((status = 200, description = "The record", body = Record)))]
 pub(crate) async fn record(
     State(app): State<App>,
     _: Operator,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Params(()): Params<()>,
 ) -> Answer<Record> {
     let missing = || Problem::not_found("such record; it may wait in a spool until Postgres is back");
-    let id = id.parse().map_err(|_| missing())?;
+    let id = canonical(&id).ok_or_else(missing)?;
     let record = app.registry()?.traffic_record(id).await?;
     record.map(|it| Json(it.into())).ok_or_else(missing)
 }

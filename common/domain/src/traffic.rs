@@ -37,6 +37,27 @@ pub struct TrafficRecord {
     pub request_body: RecordedBody,
     /// The response's body.
     pub response_body: RecordedBody,
+    /// Texts of the head of which only the beginning is kept.
+    pub shortened: Vec<Shortened>,
+    /// How many more requests this record stands for: refused ones of the same caller, since its record before.
+    pub repeats: u32,
+}
+
+impl TrafficRecord {
+    /// How many requests this record stands for.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        1 + u64::from(self.repeats)
+    }
+}
+
+/// A text of a request's head of which a record keeps only the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortened {
+    /// Which: `method`, `path`, `query`, or `request_headers.NAME`.
+    pub field: Cow<'static, str>,
+    /// Of the whole text, without its secrets.
+    pub digest: BodyDigest,
 }
 
 /// What a record keeps of a body.
@@ -67,14 +88,20 @@ impl RecordedBody {
     /// At most the first `keep` bytes, with the digest of all of them when there are more.
     #[must_use]
     pub fn prefix(bytes: &Bytes, keep: usize) -> Self {
-        if bytes.len() <= keep {
-            return Self::whole(bytes.clone());
+        let mut body = Self::whole(bytes.clone());
+        body.shorten(keep);
+        body
+    }
+
+    /// Leaves at most the first `keep` bytes, with the digest of all of them when there are more. A text is not cut
+    /// within a character.
+    pub fn shorten(&mut self, keep: usize) {
+        if self.bytes.len() <= keep {
+            return;
         }
-        Self {
-            // A copy: a slice would hold the whole body in memory.
-            bytes: Bytes::copy_from_slice(&bytes[..keep]),
-            digest: Some(BodyDigest::of(bytes)),
-        }
+        self.digest = self.digest.or_else(|| Some(BodyDigest::of(&self.bytes)));
+        // A copy: a slice would hold the whole body in memory.
+        self.bytes = Bytes::copy_from_slice(beginning(&self.bytes, keep));
     }
 
     /// Another text in place of what must not be kept.
@@ -94,6 +121,14 @@ impl RecordedBody {
             digest: Some(digest),
         }
     }
+}
+
+/// The first `keep` bytes, or up to three fewer where these would end within a character of UTF-8.
+fn beginning(bytes: &[u8], keep: usize) -> &[u8] {
+    let is_continuation = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let mut ends = (keep.saturating_sub(3)..=keep).rev();
+    let end = ends.find(|at| !is_continuation(at)).unwrap_or(keep);
+    bytes.get(..end).unwrap_or(bytes)
 }
 
 impl BodyDigest {
@@ -147,5 +182,19 @@ mod tests {
         assert_eq!(&kept.bytes[..], b"0123");
         assert_eq!(kept.digest, Some(BodyDigest::of(b"0123456789")));
         assert_eq!(RecordedBody::prefix(&body, 10), RecordedBody::whole(body));
+        let text = Bytes::from("12é4");
+        assert_eq!(&RecordedBody::prefix(&text, 3).bytes[..], b"12");
+        assert_eq!(&RecordedBody::prefix(&text, 4).bytes[..], "12é".as_bytes());
+        let zeros = Bytes::from_static(&[0x80; 10]);
+        assert_eq!(RecordedBody::prefix(&zeros, 5).bytes.len(), 5);
+    }
+
+    #[test]
+    fn a_body_that_is_shortened_again_keeps_the_digest_of_the_whole() {
+        let body = Bytes::from_static(b"0123456789");
+        let mut kept = RecordedBody::prefix(&body, 4);
+        kept.shorten(2);
+        assert_eq!(&kept.bytes[..], b"01");
+        assert_eq!(kept.digest, Some(BodyDigest::of(&body)));
     }
 }

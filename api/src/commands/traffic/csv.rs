@@ -6,7 +6,7 @@ use domain::traffic::{RecordedBody, TrafficRecord};
 
 use crate::base64::base64;
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 19] = [
     "id",
     "at",
     "method",
@@ -24,6 +24,8 @@ const COLUMNS: [&str; 17] = [
     "response_encoding",
     "response_sha256",
     "request_headers",
+    "shortened",
+    "repeats",
 ];
 
 pub(super) struct CsvFile {
@@ -39,7 +41,7 @@ impl CsvFile {
 
     pub(super) fn write(&mut self, records: &[TrafficRecord]) -> anyhow::Result<()> {
         for record in records {
-            self.writer.write_record(row(record))?;
+            self.writer.write_record(row(record).map(harmless))?;
         }
         Ok(())
     }
@@ -53,11 +55,15 @@ impl CsvFile {
     }
 }
 
-fn row(record: &TrafficRecord) -> [String; 17] {
+fn row(record: &TrafficRecord) -> [String; 19] {
     let [request, request_encoding, request_sha256] = body(&record.request_body);
     let [response, response_encoding, response_sha256] = body(&record.response_body);
     let headers = record.request_headers.iter();
     let headers: Vec<_> = headers.map(|(name, value)| format!("{name}: {value}")).collect();
+    let shortened = record.shortened.iter();
+    let shortened: Vec<_> = shortened
+        .map(|it| format!("{} {} {}", it.field, it.digest.sha256, it.digest.bytes))
+        .collect();
     [
         record.id.to_string(),
         record.at.to_rfc3339(),
@@ -76,7 +82,19 @@ fn row(record: &TrafficRecord) -> [String; 17] {
         response_encoding,
         response_sha256,
         headers.join("\n"),
+        shortened.join("\n"),
+        record.repeats.to_string(),
     ]
+}
+
+/// What clients sent may begin like a formula, which a spreadsheet would run when the file is opened: then a `'` comes
+/// first (<https://owasp.org/www-community/attacks/CSV_Injection>).
+fn harmless(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+        format!("'{cell}")
+    } else {
+        cell
+    }
 }
 
 /// The body, how it is written, and the digest where it is not the whole one.
@@ -85,5 +103,21 @@ fn body(body: &RecordedBody) -> [String; 3] {
     match std::str::from_utf8(&body.bytes) {
         Ok(text) => [text.to_owned(), "text".to_owned(), sha256],
         Err(_) => [base64(&body.bytes), "base64".to_owned(), sha256],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S18: what clients sent is not run by whoever opens the file.
+    #[test]
+    fn a_cell_is_no_formula() {
+        for formula in ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
+            assert_eq!(harmless(formula.to_owned()), format!("'{formula}"));
+        }
+        for plain in ["", "200", "carat=1", "'=1", "{\"carat\":-1}"] {
+            assert_eq!(harmless(plain.to_owned()), plain);
+        }
     }
 }

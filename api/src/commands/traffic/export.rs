@@ -1,6 +1,11 @@
 //! `api traffic export`.
 
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
@@ -53,7 +58,7 @@ impl Export {
             sink.write(&rows)?;
         }
         sink.finish()?;
-        std::fs::rename(&part, &file)?;
+        fs::rename(&part, &file)?;
         println!("{records} records are in {}", file.display());
         Ok(())
     }
@@ -70,7 +75,7 @@ impl Export {
 }
 
 impl Sink {
-    fn create(file: &std::path::Path, part: &std::path::Path) -> anyhow::Result<Self> {
+    fn create(file: &Path, part: &Path) -> anyhow::Result<Self> {
         let extension = file.extension().and_then(|it| it.to_str());
         let is_parquet = match extension {
             Some("parquet") => true,
@@ -78,7 +83,7 @@ impl Sink {
             _ => bail!("{} is neither a .parquet nor a .csv", file.display()),
         };
         anyhow::ensure!(!file.exists(), "{} exists already", file.display());
-        let opened = File::create(part).with_context(|| format!("cannot write {}", part.display()))?;
+        let opened = private(part).with_context(|| format!("cannot write {}", part.display()))?;
         Ok(match is_parquet {
             true => Self::Parquet(Box::new(TrafficParquet::new(opened)?)),
             false => Self::Csv(Box::new(CsvFile::new(opened)?)),
@@ -98,4 +103,18 @@ impl Sink {
             Self::Csv(csv) => csv.finish(),
         }
     }
+}
+
+/// A new file that is nobody else's to read: what people sent is in it.
+fn private(path: &Path) -> io::Result<File> {
+    // One that an export left behind may be anybody's.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }

@@ -2,13 +2,13 @@
 
 pub(crate) mod parquet;
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use domain::dataset::Dataset;
 use storage::During;
 
 use super::list::{Answer, Filter, List, ListJson, Listed, Part, Times, during, is_number, list};
 use crate::{
-    input::{Faults, Params, Query},
+    input::{Faults, Params, Query, Segment, canonical},
     problem::Problem,
     registry::Registry,
 };
@@ -47,11 +47,11 @@ pub(crate) async fn datasets(
     params(("version" = u32, Path, description = "The dataset version.", minimum = 1, example = 2)),
     responses((status = 200, description = "The dataset version", body = Dataset)))]
 pub(crate) async fn dataset(
-    Path(version): Path<String>,
+    Segment(version): Segment,
     Params(()): Params<()>,
     registry: Registry,
 ) -> Answer<Dataset> {
-    let version = version.parse().map_err(|_| missing())?;
+    let version = canonical(&version).ok_or_else(missing)?;
     registry.dataset(version).await?.map(Json).ok_or_else(missing)
 }
 

@@ -4,7 +4,7 @@ use std::{fs::File, io::Read as _};
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::header,
     response::{IntoResponse as _, Response},
 };
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::missing;
 use crate::{
-    access::Operator, input::Params, problem::Problem, record::BodyTold, service::App, serving::export,
+    access::Operator, input::{Params, Segment, canonical}, problem::Problem, record::BodyTold, service::App, serving::export,
 };
 
 /// Bytes that are sent at a time.
@@ -38,10 +38,10 @@ pub(crate) struct ParquetFile(Vec<u8>);
 pub(crate) async fn parquet(
     State(app): State<App>,
     _: Operator,
-    Path(version): Path<String>,
+    Segment(version): Segment,
     Params(()): Params<()>,
 ) -> Result<Response, Problem> {
-    let version = version.parse().map_err(|_| missing())?;
+    let version = canonical(&version).ok_or_else(missing)?;
     let registry = app.registry()?;
     registry.dataset(version).await?.ok_or_else(missing)?;
     let exported = export(&app, version).await?;

@@ -1,14 +1,14 @@
 //! `GET /v1/models/{version}/artifact`: a model in its kind's own open form, for a notebook.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::header,
     response::{IntoResponse as _, Response},
 };
 use model::Artifact;
 
 use super::missing;
-use crate::{access::Operator, input::Params, problem::Problem, service::App};
+use crate::{access::Operator, input::{Params, Segment, canonical}, problem::Problem, service::App};
 
 /// Download a model
 ///
@@ -21,10 +21,10 @@ use crate::{access::Operator, input::Params, problem::Problem, service::App};
 pub(crate) async fn artifact(
     State(app): State<App>,
     _: Operator,
-    Path(version): Path<String>,
+    Segment(version): Segment,
     Params(()): Params<()>,
 ) -> Result<Response, Problem> {
-    let version = version.parse().map_err(|_| missing())?;
+    let version = canonical(&version).ok_or_else(missing)?;
     let model = app.registry()?.model_ref(version).await?.ok_or_else(missing)?;
     let bytes = app.backend.store.artifact(model.artifact).await?;
     let exported = app.pool.run(move || exported(&bytes)).await??;

@@ -5,7 +5,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
 };
 use domain::{
     key::ApiKey,
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     access::Operator,
-    input::{JsonBody, Params},
+    input::{JsonBody, Params, Segment, canonical},
     problem::Problem,
     service::App,
     serving::LoadError,
@@ -45,11 +45,11 @@ const NOWHERE: &str =
 pub(crate) async fn promote(
     State(app): State<App>,
     Operator(key): Operator,
-    Path(version): Path<String>,
+    Segment(version): Segment,
     Params(()): Params<()>,
     JsonBody(why): JsonBody<Why>,
 ) -> Answer<Champion> {
-    let version = version.parse().map_err(|_| missing())?;
+    let version = canonical(&version).ok_or_else(missing)?;
     let registry = app.registry()?;
     let model = registry.model_ref(version).await?.ok_or_else(missing)?;
     for _ in 0..TRIES {

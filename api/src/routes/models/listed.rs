@@ -1,6 +1,6 @@
 //! `GET /v1/models`, `/v1/models/{version}`: the registry.
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use domain::{ModelKind, model::Model};
 use storage::models::ModelFilter;
 
@@ -12,7 +12,7 @@ use super::{
     missing,
 };
 use crate::{
-    input::{Faults, Params, Query},
+    input::{Faults, Params, Query, Segment, canonical},
     problem::Problem,
     registry::Registry,
 };
@@ -61,10 +61,10 @@ pub(crate) async fn models(
     params(("version" = u32, Path, description = "The model version.", minimum = 1, example = 3)),
     responses((status = 200, description = "The model", body = Model)))]
 pub(crate) async fn model(
-    Path(version): Path<String>,
+    Segment(version): Segment,
     Params(()): Params<()>,
     registry: Registry,
 ) -> Answer<Model> {
-    let version = version.parse().map_err(|_| missing())?;
+    let version = canonical(&version).ok_or_else(missing)?;
     registry.model(version).await?.map(Json).ok_or_else(missing)
 }

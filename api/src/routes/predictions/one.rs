@@ -100,7 +100,8 @@ pub(crate) async fn direct(app: App, mut head: Box<Parts>, body: Received) -> Re
     let wanted = Params::from_request_parts(&mut head, &app).await?;
     let ticket = Extension::from_request_parts(&mut head, &app).await;
     let ticket = ticket.map_err(|_| Problem::broken())?;
-    let diamond = JsonText::received(&head.headers, body).await?.read()?;
+    let diamond = JsonText::received(&head.headers, body).await?;
+    let diamond = diamond.read_small("this is for one diamond; send many to /v1/predictions/batch")?;
     predict(State(app), wanted, ticket, JsonBody(diamond)).await
 }
 

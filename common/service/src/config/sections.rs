@@ -261,6 +261,12 @@ pub struct Traffic {
     pub max_requests: usize,
     /// The most bytes of their large bodies and answers.
     pub max_bytes: u64,
+    /// What goes on record of one key, in bytes a minute; none for any number (`key_bytes_per_minute`).
+    #[serde(deserialize_with = "number_or_zero")]
+    pub key_bytes_per_minute: Option<NonZeroU32>,
+    /// What goes on record of one address, in bytes a minute; none for any number (`address_bytes_per_minute`).
+    #[serde(deserialize_with = "number_or_zero")]
+    pub address_bytes_per_minute: Option<NonZeroU32>,
     /// How long excess waits before it is turned away (`wait_ms`).
     #[serde(rename = "wait_ms", deserialize_with = "milliseconds")]
     pub wait: Duration,

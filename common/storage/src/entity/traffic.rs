@@ -23,6 +23,8 @@ pub struct Model {
     pub request_digest: Option<Vec<u8>>,
     pub response_digest: Option<Vec<u8>>,
     pub headers: Option<String>,
+    pub shortened: Option<String>,
+    pub repeats: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

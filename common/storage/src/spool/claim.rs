@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +15,7 @@ const MOST: u32 = 1000;
 pub(super) fn first_free(root: &Path) -> Result<(PathBuf, File), SpoolError> {
     for number in 0..MOST {
         let folder = root.join(number.to_string());
-        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        make(&folder)?;
         match exactly(&folder) {
             Ok(lock) => return Ok((folder, lock)),
             Err(SpoolError::Taken(_)) => {}
@@ -22,6 +23,23 @@ pub(super) fn first_free(root: &Path) -> Result<(PathBuf, File), SpoolError> {
         }
     }
     Err(SpoolError::Taken(root.to_owned()))
+}
+
+/// Makes a folder that is there even if the power goes, and so are those above it that are new.
+pub(super) fn make(folder: &Path) -> Result<(), SpoolError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|it| !it.as_os_str().is_empty());
+    let above = above.unwrap_or_else(|| Path::new("."));
+    make(above)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(at(folder)(error)),
+        _ => {}
+    }
+    File::open(above)
+        .and_then(|above| above.sync_all())
+        .map_err(at(above))
 }
 
 /// Claims this folder.

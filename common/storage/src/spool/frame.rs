@@ -1,7 +1,7 @@
 //! Frames: length (4 bytes), CRC-32 (4 bytes), payload; numbers with the lowest byte first.
 //!
 //! The payload is the record without its bodies as JSON, then the bodies, each after its length. Fields that a reader
-//! does not know are ignored, and those of the bodies' digests may be absent: spools outlive versions of this program.
+//! does not know are ignored, and those of digests and repeats may be absent: spools outlive versions of this program.
 
 use std::{
     io::{self, Read},
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
     ModelVersion, Sha256,
-    traffic::{BodyDigest, RecordedBody, TrafficRecord},
+    traffic::{BodyDigest, RecordedBody, Shortened, TrafficRecord},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -35,6 +35,15 @@ struct Head {
     request_headers: Vec<(String, String)>,
     request_digest: Option<(Sha256, u64)>,
     response_digest: Option<(Sha256, u64)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shortened: Vec<(String, Sha256, u64)>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    repeats: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What stands at a place of a file.
@@ -135,6 +144,12 @@ fn head_of(record: &TrafficRecord) -> Head {
             .collect(),
         request_digest: digest(&record.request_body),
         response_digest: digest(&record.response_body),
+        shortened: record
+            .shortened
+            .iter()
+            .map(|it| (it.field.to_string(), it.digest.sha256, it.digest.bytes))
+            .collect(),
+        repeats: record.repeats,
     }
 }
 
@@ -158,5 +173,14 @@ fn record_of(head: Head, request: Bytes, response: Bytes) -> TrafficRecord {
         request_headers: headers.map(|(name, value)| (name.into(), value)).collect(),
         request_body: body(request, head.request_digest),
         response_body: body(response, head.response_digest),
+        shortened: head.shortened.into_iter().map(shortened).collect(),
+        repeats: head.repeats,
+    }
+}
+
+fn shortened((field, sha256, bytes): (String, Sha256, u64)) -> Shortened {
+    Shortened {
+        field: field.into(),
+        digest: BodyDigest { sha256, bytes },
     }
 }

@@ -61,12 +61,12 @@ pub struct Spool {
     /// Of all files; apart from the lock, so that nobody waits for a disk to learn it.
     bytes: AtomicU64,
     files: Mutex<Files>,
-    /// Held for as long as the process lives.
-    _lock: File,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Files {
+    /// Held for as long as the process lives.
+    lock: File,
     open: Option<Segment>,
     /// Files that are not written to any more, by number, with their length.
     sealed: BTreeMap<u64, u64>,
@@ -80,6 +80,15 @@ pub struct Sealed {
     pub path: PathBuf,
     number: u64,
     bytes: u64,
+}
+
+/// Why a file is put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    /// Its end is no record.
+    Torn,
+    /// The disk does not read it.
+    Unreadable,
 }
 
 impl Spool {
@@ -108,13 +117,13 @@ impl Spool {
         Ok(Self {
             bytes: AtomicU64::new(sealed.values().sum()),
             files: Mutex::new(Files {
+                lock,
                 open: None,
                 last: sealed.keys().next_back().copied().unwrap_or(0),
                 sealed,
             }),
             folder,
             limit,
-            _lock: lock,
         })
     }
 
@@ -188,9 +197,20 @@ impl Spool {
         appended
     }
 
+    /// Makes the next file; and the folder, if somebody has deleted that.
     fn create(&self, files: &mut Files) -> Result<Segment, SpoolError> {
-        files.last += 1;
-        let segment = Segment::create(&self.folder, files.last).map_err(at(&self.folder))?;
+        if !self.folder.is_dir() {
+            claim::make(&self.folder)?;
+            files.lock = claim::exactly(&self.folder)?;
+        }
+        let segment = loop {
+            files.last += 1;
+            match Segment::create(&self.folder, files.last) {
+                // Somebody has put it there: it is drained after a restart.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => break created.map_err(at(&self.folder))?,
+            }
+        };
         self.bytes.fetch_add(segment.bytes, Ordering::AcqRel);
         Ok(segment)
     }
@@ -220,21 +240,34 @@ impl Spool {
     ///
     /// When the disk does not do so.
     pub fn remove(&self, sealed: &Sealed) -> Result<(), SpoolError> {
-        fs::remove_file(&sealed.path).map_err(at(&sealed.path))?;
+        match fs::remove_file(&sealed.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&sealed.path)(error)),
+            _ => {}
+        }
         self.forget(sealed);
         Ok(())
     }
 
-    /// Puts a file aside, under another name, for somebody to look at: its end cannot be read.
+    /// Puts a file aside, under another name, for somebody to look at: it, or its end, cannot be read.
     ///
     /// # Errors
     ///
     /// When the disk does not do so.
-    pub fn put_aside(&self, sealed: &Sealed) -> Result<PathBuf, SpoolError> {
-        let aside = sealed.path.with_extension("torn");
+    pub fn put_aside(&self, sealed: &Sealed, why: Aside) -> Result<PathBuf, SpoolError> {
+        let aside = sealed.path.with_extension(match why {
+            Aside::Torn => "torn",
+            Aside::Unreadable => "unreadable",
+        });
         fs::rename(&sealed.path, &aside).map_err(at(&sealed.path))?;
         self.forget(sealed);
         Ok(aside)
+    }
+
+    /// Forgets a file that is not there any more.
+    pub fn forget(&self, sealed: &Sealed) {
+        if self.files().sealed.remove(&sealed.number).is_some() {
+            self.bytes.fetch_sub(sealed.bytes, Ordering::AcqRel);
+        }
     }
 
     /// Keeps a record that Postgres refuses, beside the others and for good.
@@ -248,12 +281,6 @@ impl Spool {
         let path = self.folder.join(format!("{}.{ASIDE}", record.id));
         segment::write_whole(&self.folder, &path, &bytes).map_err(at(&path))?;
         Ok(path)
-    }
-
-    fn forget(&self, sealed: &Sealed) {
-        if self.files().sealed.remove(&sealed.number).is_some() {
-            self.bytes.fetch_sub(sealed.bytes, Ordering::AcqRel);
-        }
     }
 
     /// A panic while it was locked leaves it whole: files are added and taken one at a time.

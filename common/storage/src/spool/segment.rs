@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, BufReader, Read as _, Write as _},
+    io::{self, BufReader, ErrorKind, Read as _, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -42,11 +43,15 @@ impl Segment {
         })
     }
 
-    /// Appends and syncs.
+    /// Appends and syncs. What is in a file that somebody has deleted is not kept.
     pub(super) fn append(&mut self, group: &[u8]) -> io::Result<()> {
         self.file.write_all(group)?;
         self.bytes += group.len() as u64;
-        self.file.sync_data()
+        self.file.sync_data()?;
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(ErrorKind::NotFound, "the file was deleted"));
+        }
+        Ok(())
     }
 }
 
@@ -105,6 +110,10 @@ impl Reader {
     ///
     /// When the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
+        // Whoever opened a pipe would wait for ever.
+        if !fs::symlink_metadata(path)?.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidData, "it is no regular file"));
+        }
         let file = File::open(path)?;
         let left = file.metadata()?.len();
         let mut reader = Self {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::DateTime;
 use domain::{
     ModelVersion,
-    traffic::{RecordedBody, TrafficRecord, id_at},
+    traffic::{BodyDigest, RecordedBody, Shortened, TrafficRecord, id_at},
 };
 
 use super::*;
@@ -25,6 +25,11 @@ fn record(number: u8, body: &[u8]) -> TrafficRecord {
         request_headers: vec![("user-agent".into(), "a\"b".to_owned())],
         request_body: RecordedBody::whole(Bytes::copy_from_slice(body)),
         response_body: RecordedBody::prefix(&Bytes::from_static(b"0123456789"), 4),
+        shortened: vec![Shortened {
+            field: "query".into(),
+            digest: BodyDigest::of(b"explain=true"),
+        }],
+        repeats: u32::from(number),
     }
 }
 
@@ -125,4 +130,55 @@ fn two_processes_have_two_folders_and_a_held_one_cannot_be_claimed() {
     let folder = one.folder().to_owned();
     drop(one);
     assert!(Spool::claim(&folder).is_ok());
+}
+
+/// S10: what somebody deletes while it is written to is written again.
+#[test]
+fn a_file_that_is_deleted_under_the_writer_keeps_no_record_that_was_promised() {
+    let root = tempfile::tempdir().unwrap();
+    let spool = Spool::open(root.path(), 1 << 20).unwrap();
+    spool.append(&[&record(1, b"lost")]).unwrap();
+    let first = segment::path(spool.folder(), 1);
+    fs::remove_file(&first).unwrap();
+    spool.append(&[&record(2, b"kept")]).unwrap();
+    let sealed = spool.seal();
+    assert_eq!(sealed.len(), 2, "the deleted one is not known to be gone yet");
+    assert!(Reader::open(&sealed[0].path).is_err());
+    spool.forget(&sealed[0]);
+    assert_eq!(read(&sealed[1]).0, [record(2, b"kept")]);
+    spool.remove(&sealed[1]).unwrap();
+    assert_eq!(spool.bytes(), 0);
+}
+
+/// S10: also when all of it is deleted, or another has put a file there.
+#[test]
+fn a_deleted_folder_is_made_again_and_claimed_and_no_file_is_written_over() {
+    let root = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&root.path().join("a/b"), 1 << 20).unwrap();
+    fs::remove_dir_all(spool.folder()).unwrap();
+    spool.append(&[&record(1, b"")]).unwrap();
+    assert!(matches!(Spool::claim(spool.folder()), Err(SpoolError::Taken(_))));
+    assert_eq!(read(&spool.seal()[0]).0, [record(1, b"")]);
+    let foreign = segment::path(spool.folder(), 2);
+    fs::write(&foreign, b"foreign").unwrap();
+    spool.append(&[&record(2, b"")]).unwrap();
+    assert_eq!(fs::read(foreign).unwrap(), b"foreign");
+    assert_eq!(read(&spool.seal()[1]).0, [record(2, b"")]);
+}
+
+/// S10: what is no file, or cannot be read, is put aside, and is not opened for ever.
+#[test]
+fn what_cannot_be_read_is_put_aside() {
+    let root = tempfile::tempdir().unwrap();
+    let spool = Spool::open(root.path(), 1 << 20).unwrap();
+    spool.append(&[&record(1, b"")]).unwrap();
+    let sealed = spool.seal().remove(0);
+    fs::remove_file(&sealed.path).unwrap();
+    fs::create_dir(&sealed.path).unwrap();
+    let error = Reader::open(&sealed.path).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    let aside = spool.put_aside(&sealed, Aside::Unreadable).unwrap();
+    assert_eq!(aside.extension().unwrap(), "unreadable");
+    assert!(spool.seal().is_empty());
+    assert_eq!(spool.bytes(), 0);
 }

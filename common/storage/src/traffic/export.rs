@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fs::File};
 
-use domain::traffic::{RecordedBody, TrafficRecord};
+use domain::traffic::{RecordedBody, Shortened, TrafficRecord};
 use polars::{io::parquet::write::BatchedWriter, prelude::*};
 
 use crate::StorageError;
@@ -68,6 +68,7 @@ fn texts(records: &[TrafficRecord]) -> Vec<Column> {
         column("request_headers", &|it| Some(headers(&it.request_headers))),
         column("request_sha256", &|it| sha256(&it.request_body)),
         column("response_sha256", &|it| sha256(&it.response_body)),
+        column("shortened", &|it| shortened(&it.shortened)),
     ]
 }
 
@@ -78,6 +79,16 @@ fn headers(headers: &[(Cow<'static, str>, String)]) -> String {
         .map(|(name, value)| (name.to_string(), value.as_str().into()))
         .collect();
     serde_json::Value::Object(object).to_string()
+}
+
+/// Whose beginning alone is kept: a JSON object of their digests; none as a rule.
+fn shortened(shortened: &[Shortened]) -> Option<String> {
+    let entry = |it: &Shortened| {
+        let digest = serde_json::json!({"sha256": it.digest.sha256, "bytes": it.digest.bytes});
+        (it.field.to_string(), digest)
+    };
+    let object: serde_json::Map<_, _> = shortened.iter().map(entry).collect();
+    (!object.is_empty()).then(|| serde_json::Value::Object(object).to_string())
 }
 
 fn numbers(records: &[TrafficRecord]) -> Vec<Column> {
@@ -95,6 +106,7 @@ fn numbers(records: &[TrafficRecord]) -> Vec<Column> {
         column("model_version", &|it| it.model_version.map(Into::into)),
         column("request_bytes", &|it| length(&it.request_body)),
         column("response_bytes", &|it| length(&it.response_body)),
+        column("repeats", &|it| Some(i64::from(it.repeats))),
     ]
 }
 

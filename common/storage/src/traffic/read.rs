@@ -155,7 +155,7 @@ fn select(limit: BodyLimit) -> String {
     };
     format!(
         "SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, headers, \
-         key_id, {}, {} FROM traffic",
+         key_id, shortened, repeats, {}, {} FROM traffic",
         cut("request"),
         cut("response")
     )

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use bytes::Bytes;
 use domain::{
     Sha256,
-    traffic::{BodyDigest, RecordedBody, TrafficRecord},
+    traffic::{BodyDigest, RecordedBody, Shortened, TrafficRecord},
 };
 use sea_orm::sqlx::{
     Encode, Postgres, Type,
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::slot::Seen;
 use crate::{StorageError, entity::traffic};
 
-/// A record as Postgres' composite type `traffic_entry`.
+/// A record as Postgres' composite type `traffic_entry_v2`.
 pub(super) struct Row<'r> {
     record: &'r TrafficRecord,
     /// Whether one before it in the same transaction is found in its place ([`super::slot`]).
@@ -55,13 +55,13 @@ pub(super) fn rows<'r>(records: &[&'r TrafficRecord]) -> Vec<Row<'r>> {
 
 impl Type<Postgres> for Row<'_> {
     fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("traffic_entry")
+        PgTypeInfo::with_name("traffic_entry_v2")
     }
 }
 
 impl PgHasArrayType for Row<'_> {
     fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::array_of("traffic_entry")
+        PgTypeInfo::array_of("traffic_entry_v2")
     }
 }
 
@@ -86,7 +86,9 @@ impl Encode<'_, Postgres> for Row<'_> {
             .encode(record.request_body.digest.as_ref().map(digest_bytes))?
             .encode(record.response_body.digest.as_ref().map(digest_bytes))?
             .encode(self.model_repeated)?
-            .encode(Headers(&record.request_headers))?;
+            .encode(Headers(&record.request_headers))?
+            .encode(shortened_lines(&record.shortened))?
+            .encode((record.repeats > 0).then_some(record.repeats.min(i32::MAX as u32).cast_signed()))?;
         fields.finish();
         Ok(IsNull::No)
     }
@@ -115,6 +117,26 @@ impl Encode<'_, Postgres> for Headers<'_> {
 
 /// Between a header's name and its value.
 const BETWEEN: &str = ": ";
+
+/// A line for each, `name sha256 bytes`; none as a rule.
+fn shortened_lines(shortened: &[Shortened]) -> Option<String> {
+    let line = |it: &Shortened| format!("{} {} {}", it.field, it.digest.sha256, it.digest.bytes);
+    let lines: Vec<_> = shortened.iter().map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn shortened_of(lines: &str) -> Vec<Shortened> {
+    let read = |line: &str| {
+        let mut parts = line.split(' ');
+        let (field, sha256, bytes) = (parts.next()?, parts.next()?, parts.next()?);
+        let (sha256, bytes) = (sha256.parse().ok()?, bytes.parse().ok()?);
+        Some(Shortened {
+            field: field.to_owned().into(),
+            digest: BodyDigest { sha256, bytes },
+        })
+    };
+    lines.split('\n').filter_map(read).collect()
+}
 
 /// 32 bytes of SHA-256, then the length as eight bytes, the highest first.
 fn digest_bytes(digest: &BodyDigest) -> Vec<u8> {
@@ -151,6 +173,8 @@ pub(super) fn to_domain(row: traffic::Model) -> Result<TrafficRecord, StorageErr
         request_headers: headers_of(row.headers.as_deref(), row.request_headers),
         request_body: body(row.request_body, row.request_digest.as_deref()),
         response_body: body(row.response_body, row.response_digest.as_deref()),
+        shortened: row.shortened.as_deref().map_or(Vec::new(), shortened_of),
+        repeats: row.repeats.and_then(|it| it.try_into().ok()).unwrap_or(0),
     })
 }
 
@@ -204,6 +228,17 @@ mod tests {
             [("accept".into(), "*/*".to_owned())]
         );
         assert_eq!(headers_of(None, None), []);
+    }
+
+    #[test]
+    fn what_was_shortened_reads_back_from_lines() {
+        let shortened = |field: &'static str| Shortened {
+            field: field.into(),
+            digest: BodyDigest::of(field.as_bytes()),
+        };
+        let both = [shortened("query"), shortened("request_headers.user-agent")];
+        assert_eq!(shortened_of(&shortened_lines(&both).unwrap()), both);
+        assert_eq!(shortened_lines(&[]), None);
     }
 
     #[test]

@@ -41,9 +41,10 @@ fn settle() -> SqlStr {
 fn inserting(table: &str) -> String {
     format!(
         "INSERT INTO {table} (id, at, method, path, query, status, duration_us, model_version, client, request_headers, \
-         request_body, response_body, key_id, request_digest, response_digest, model_repeated, headers) \
-         SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, request_body, \
-         response_body, key_id, request_digest, response_digest, model_repeated, headers FROM UNNEST($1::traffic_entry[])"
+         request_body, response_body, key_id, request_digest, response_digest, model_repeated, headers, shortened, \
+         repeats) SELECT id, at, method, path, query, status, duration_us, model_version, client, request_headers, request_body, \
+         response_body, key_id, request_digest, response_digest, model_repeated, headers, shortened, repeats \
+         FROM UNNEST($1::traffic_entry_v2[])"
     )
 }
 

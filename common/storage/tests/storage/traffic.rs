@@ -5,7 +5,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Duration};
 use domain::{
     ModelVersion,
-    traffic::{RecordedBody, TrafficRecord, id_at},
+    traffic::{BodyDigest, RecordedBody, Shortened, TrafficRecord, id_at},
 };
 use storage::{
     Database, PageRequest,
@@ -34,6 +34,8 @@ fn record(number: u8) -> TrafficRecord {
         request_headers: vec![("accept".into(), "*/*".to_owned())],
         request_body: RecordedBody::whole(Bytes::from_static(b"\0\xff{}")),
         response_body: RecordedBody::whole(Bytes::from_static(b"{}")),
+        shortened: Vec::new(),
+        repeats: 0,
     }
 }
 
@@ -333,6 +335,27 @@ async fn every_filter_finds_records_by_the_index_that_is_there_for_it() -> Resul
             raw.execute(END_SESSIONS).await?;
             assert!(looks(&raw, index).await? > before, "{index}");
         }
+        Ok(())
+    })
+    .await
+}
+
+/// S8: a text that is too long is told by its digest, and refusals by their number.
+#[tokio::test]
+async fn what_was_shortened_and_how_often_it_came_reads_back() -> Result<()> {
+    over_registry(|registry, _| async move {
+        let shortened = TrafficRecord {
+            shortened: vec![Shortened {
+                field: "request_headers.user-agent".into(),
+                digest: BodyDigest::of(b"long"),
+            }],
+            repeats: 7,
+            ..record(1)
+        };
+        let plain = record(2);
+        registry.traffic_writer().write(&[&shortened, &plain]).await?;
+        assert_eq!(registry.traffic_record(shortened.id).await?, Some(shortened));
+        assert_eq!(registry.traffic_record(plain.id).await?, Some(plain));
         Ok(())
     })
     .await

@@ -8,7 +8,7 @@ use testkit::in_world;
 use super::{DIAMOND, call, faults, post, problem, served};
 
 /// Method, path, content type, body, status, and a part of what is said.
-const ERRORS: [(Method, &str, &str, &str, u16, &str); 22] = [
+const ERRORS: [(Method, &str, &str, &str, u16, &str); 26] = [
     (
         Method::POST,
         "/v1/predictions",
@@ -85,6 +85,11 @@ const ERRORS: [(Method, &str, &str, &str, u16, &str); 22] = [
     (Method::DELETE, "/v1/models/1", "", "", 405, "`allow`"),
     (Method::GET, "/v1/nothing", "", "", 404, "no such page"),
     (Method::GET, "/v1/models/0", "", "", 404, "no such model version"),
+    // S17: other ways of writing a path, and what is no text.
+    (Method::GET, "/v1/models/+1", "", "", 404, "no such model version"),
+    (Method::GET, "/v1/models/01", "", "", 404, "no such model version"),
+    (Method::GET, "/v1/models/%ff", "", "", 404, "no such page"),
+    (Method::GET, "/docs/nothing", "", "", 404, "no such page"),
     (
         Method::GET,
         "/v1/models/99999999999",
@@ -161,6 +166,15 @@ async fn every_error_is_a_problem_that_says_what_to_do() -> Result<()> {
                 .as_str()
                 .unwrap()
                 .contains("4194304 bytes")
+        );
+        // S13: one diamond needs no more.
+        let large = format!("{{{}}}", r#""x":1,"#.repeat(3000));
+        let answer = post(&format!("{}/v1/predictions", system.url), &large).send().await?;
+        assert_eq!(answer.status().as_u16(), 413);
+        let problem = problem(answer).await?;
+        assert_eq!(
+            problem["detail"],
+            "the body is larger than 16384 bytes; this is for one diamond; send many to /v1/predictions/batch"
         );
         Ok(())
     })

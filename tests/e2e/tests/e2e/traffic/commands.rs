@@ -1,6 +1,6 @@
 //! `api traffic …`.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use anyhow::Result;
 use testkit::{Proxy, World, in_world};
@@ -100,11 +100,33 @@ async fn records_are_exported_as_csv_and_parquet() -> Result<()> {
         let text = fs::read_to_string(&csv)?;
         assert_eq!(
             text.lines().nth(1).unwrap_or_default(),
-            "016f63e3-f400-7000-8000-000000000000,2020-01-02T00:00:01+00:00,GET,/old,,200,1,,,,AP8=,base64,,b,text,,"
+            "016f63e3-f400-7000-8000-000000000000,2020-01-02T00:00:01+00:00,GET,/old,,200,1,,,,AP8=,base64,,b,text,,,,0"
         );
         assert_eq!(&fs::read(&parquet)?[..4], b"PAR1");
         let again = command(&world, &["traffic", "export", &csv]).await?;
         assert!(!again.status.success());
+        Ok(())
+    })
+    .await
+}
+
+/// S18: an export holds what strangers sent, for whoever opens it in a spreadsheet.
+#[tokio::test]
+async fn an_export_is_nobody_elses_to_read_and_runs_nothing() -> Result<()> {
+    in_world(|world| async move {
+        an_old_day(&world).await?;
+        let formula = "UPDATE traffic SET query = '=cmd|'' /C calc''!A0', response_body = '+1'";
+        world.database.execute(formula).await?;
+        for name in ["a.csv", "a.parquet"] {
+            let path = world.path(name);
+            // What an export that was killed left behind is anybody's to read.
+            fs::write(path.with_added_extension("part"), b"left")?;
+            printed(&world, &["traffic", "export", &path.display().to_string()]).await?;
+            assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, 0o600, "{name}");
+        }
+        let text = fs::read_to_string(world.path("a.csv"))?;
+        let row = text.lines().nth(1).unwrap_or_default();
+        assert!(row.contains(",'=cmd|' /C calc'!A0,") && row.contains(",'+1,text,"), "{row}");
         Ok(())
     })
     .await

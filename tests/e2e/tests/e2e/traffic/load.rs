@@ -73,6 +73,11 @@ impl Load {
         self.answers().len()
     }
 
+    /// The id of the answer that came last.
+    pub(super) fn last(&self) -> Option<String> {
+        self.answers().last().map(|answer| answer.id.clone())
+    }
+
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::SeqCst)
     }

@@ -7,6 +7,8 @@ mod load;
 mod outages;
 mod reading;
 mod replay;
+mod spool;
+mod strangers;
 
 use std::{env, process::Output};
 

@@ -85,3 +85,33 @@ async fn another_model_tells_how_prices_would_have_moved() -> Result<()> {
     })
     .await
 }
+
+/// S20: one request that cannot be priced ended the whole replay.
+#[tokio::test]
+async fn what_a_model_cannot_price_is_told_and_the_rest_goes_on() -> Result<()> {
+    in_world(|world| async move {
+        let system = System::start(&world).await?;
+        world.drop_file("first.csv", &diamonds(3000, 1))?;
+        serves(&system.url, 1).await?;
+        let diamond = json!({"carat": 1.0, "cut": "Good", "color": "E", "clarity": "VS1"});
+        let mut ids = Vec::new();
+        for _ in 0..5 {
+            let answer = predict(&system.url, &diamond).await?.error_for_status()?;
+            ids.push(answer.headers()["x-request-id"].to_str()?.to_owned());
+        }
+        let spoil = "UPDATE traffic SET request_body = '{\"carat\":-1}' WHERE id = ";
+        world.database.execute(&format!("{spoil}'{}'", ids[0])).await?;
+        let cut = "UPDATE traffic SET response_body = '{\"pri', response_digest = decode(repeat('00', 40), 'hex') WHERE id = ";
+        world.database.execute(&format!("{cut}'{}'", ids[1])).await?;
+        let priced = "SELECT count(*) FROM traffic WHERE path = '/v1/predictions' AND status = 200";
+        let priced = world.database.number(priced).await? - 2;
+
+        let replayed = command(&world, &["replay", "--model", "1"]).await?;
+        let (told, wrong) = (String::from_utf8(replayed.stdout)?, String::from_utf8(replayed.stderr)?);
+        assert!(told.starts_with(&format!("{priced} prices by model version 1")), "{told}");
+        assert!(!replayed.status.success() && wrong.contains("2 requests have no price"), "{wrong}");
+        assert!(wrong.contains(&ids[0]) && wrong.contains(&ids[1]), "{wrong}");
+        Ok(())
+    })
+    .await
+}
