@@ -28,8 +28,8 @@ use crate::{
 };
 use moving::Moving;
 pub(crate) use report::Report;
-pub(crate) use taken::sweep;
 use taken::Taken;
+pub(crate) use taken::sweep;
 
 /// Every folder that files go to.
 pub(crate) const FOLDERS: [&str; 3] = ["accepted", "held", "rejected"];
@@ -62,11 +62,14 @@ fn folder_of(status: FileStatus) -> &'static str {
 
 /// Makes the folders of `inbox` that are missing.
 pub(crate) fn make_folders(inbox: &Path) -> io::Result<()> {
-    FOLDERS.iter().try_for_each(|folder| make_folder(&inbox.join(folder)))
+    FOLDERS
+        .iter()
+        .try_for_each(|folder| make_folder(&inbox.join(folder)))
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {
-    let described = |error: io::Error| io::Error::new(error.kind(), format!("cannot make {}: {error}", folder.display()));
+    let described =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot make {}: {error}", folder.display()));
     fs::create_dir_all(folder).map_err(described)
 }
 
@@ -103,7 +106,12 @@ pub(crate) fn store(
     stored
 }
 
-fn put_beside_report(taken: &Taken, folder: &Path, file: &DataFile, rejected: Option<&File>) -> io::Result<()> {
+fn put_beside_report(
+    taken: &Taken,
+    folder: &Path,
+    file: &DataFile,
+    rejected: Option<&File>,
+) -> io::Result<()> {
     let mut moving = Moving::from(taken.path());
     for number in 0.. {
         let target = folder.join(numbered(taken.name(), &file.sha256.short(), number));
@@ -403,7 +411,12 @@ mod tests {
             drop_and_store(inbox.path(), "a.csv", content);
         }
         let second = format!("a~{}-1.csv", Sha256::of(b"two").short());
-        let expected = ["a.csv".to_owned(), "a.csv.report.json".to_owned(), second.clone(), format!("{second}.report.json")];
+        let expected = [
+            "a.csv".to_owned(),
+            "a.csv.report.json".to_owned(),
+            second.clone(),
+            format!("{second}.report.json"),
+        ];
         assert_eq!(names(other.path()), expected);
         assert_eq!(fs::read(other.path().join(second)).unwrap(), b"two");
         assert_eq!(names(inbox.path()), ["accepted", "held", "rejected"]);
@@ -425,7 +438,10 @@ mod tests {
         fs::write(inbox.path().join("accepted/.staged-x"), "half").unwrap();
         fs::write(inbox.path().join("accepted/.hidden"), "somebody's").unwrap();
         sweep(inbox.path()).unwrap();
-        let left: Vec<_> = names(inbox.path()).into_iter().filter(|name| name.ends_with(".csv")).collect();
+        let left: Vec<_> = names(inbox.path())
+            .into_iter()
+            .filter(|name| name.ends_with(".csv"))
+            .collect();
         assert_eq!(left, ["b.csv", "c.csv", "c~again-1.csv"]);
         assert_eq!(fs::read(inbox.path().join("c.csv")).unwrap(), b"newer");
         assert_eq!(names(&inbox.path().join("accepted")), [".hidden"]);

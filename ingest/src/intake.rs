@@ -108,7 +108,9 @@ impl Intake {
 
     /// Takes the file at `path`; on an error nothing happened, or all of it, and it can be taken again.
     pub(crate) async fn take(&mut self, path: &Path) -> anyhow::Result<Taken> {
-        let opened = blocking(path, reading::open).await.context("the file cannot be read")?;
+        let opened = blocking(path, reading::open)
+            .await
+            .context("the file cannot be read")?;
         let Some(opened) = opened else {
             return Ok(Taken::Done);
         };
@@ -127,7 +129,10 @@ impl Intake {
         // Open until the end: no other file can get its inode meanwhile.
         let opened = Arc::new(opened);
         let snapshot = opened.snapshot;
-        let reading = self.read(path, &opened).await.context("the file cannot be read")?;
+        let reading = self
+            .read(path, &opened)
+            .await
+            .context("the file cannot be read")?;
         let mut file = described(path, snapshot, &reading, received_at);
         file.timings.read_ms = millis(started);
         metrics::step("read", started.elapsed());
@@ -322,7 +327,12 @@ impl Intake {
             .await?
         {
             Acceptance::Known(file) => {
-                let Candidate { path, snapshot, rejected, .. } = candidate;
+                let Candidate {
+                    path,
+                    snapshot,
+                    rejected,
+                    ..
+                } = candidate;
                 return self.put_away(&path, snapshot, *file, rejected).await;
             }
             Acceptance::Open(change) => change,
@@ -426,7 +436,10 @@ impl Intake {
 }
 
 fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn described(

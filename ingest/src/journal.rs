@@ -64,9 +64,9 @@ impl Journal {
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let mut number = 0;
         let file = loop {
-            let path = folder.join(format!("reading-{number}.json"));
-            let options = OpenOptions::new().read(true).write(true).create(true).clone();
-            let file = options.truncate(false).open(path)?;
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            let file = options.open(folder.join(format!("reading-{number}.json")))?;
             // A file system without locks has one ingest.
             if !matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)) {
                 break file;

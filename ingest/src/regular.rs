@@ -27,7 +27,10 @@ pub(crate) fn open_folder(path: &Path) -> io::Result<File> {
 }
 
 fn with_flags(path: &Path, flags: OFlag) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)
 }
 
 #[cfg(test)]

@@ -114,7 +114,13 @@ mod tests {
         for formula in formulas {
             assert_eq!(shown(formula), format!("'{formula}"));
         }
-        for plain in ["-1.5,Very Good,H,SI2,62,55,4733,6.61,6.65,4.11", "-1e-3;Ideal", "+.5", "1,=2", ""] {
+        for plain in [
+            "-1.5,Very Good,H,SI2,62,55,4733,6.61,6.65,4.11",
+            "-1e-3;Ideal",
+            "+.5",
+            "1,=2",
+            "",
+        ] {
             assert_eq!(shown(plain), plain);
         }
     }

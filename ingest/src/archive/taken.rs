@@ -42,7 +42,10 @@ impl Taken {
     /// Takes the file at `path`, whatever it is by now; none when there is nothing any more.
     pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
         let parent = path.parent().unwrap_or(Path::new("."));
-        let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir_in(parent)?.keep();
+        let folder = tempfile::Builder::new()
+            .prefix(PRIVATE)
+            .tempdir_in(parent)?
+            .keep();
         let lock = regular::open_folder(&folder)?;
         // A file system without locks has one ingest.
         let _ = lock.try_lock();
@@ -84,7 +87,9 @@ impl Taken {
             return Ok(true);
         }
         let is_as_long = now.snapshot.bytes == read.bytes;
-        let digest = is_as_long.then(|| reading::digest(&self.path, progress)).transpose()?;
+        let digest = is_as_long
+            .then(|| reading::digest(&self.path, progress))
+            .transpose()?;
         Ok(digest.flatten().is_some_and(|(_, digest)| digest == sha256))
     }
 
@@ -132,7 +137,11 @@ pub(super) fn staged(path: &Path, permissions: Permissions) -> io::Result<NamedT
 
 /// Puts back, or removes, what a process that was killed has left in the inbox and its folders.
 pub(crate) fn sweep(inbox: &Path) -> io::Result<()> {
-    for folder in FOLDERS.iter().map(|folder| inbox.join(folder)).chain([inbox.to_owned()]) {
+    for folder in FOLDERS
+        .iter()
+        .map(|folder| inbox.join(folder))
+        .chain([inbox.to_owned()])
+    {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
             let (path, name, kind) = (entry.path(), entry.file_name(), entry.file_type()?);

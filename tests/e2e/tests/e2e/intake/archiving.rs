@@ -157,7 +157,10 @@ async fn count_of(ingest: &Process, series: &str) -> Result<u64> {
     let url = format!("{}/metrics", ingest.address().await?);
     let text = reqwest::get(&url).await?.text().await?;
     let has_all = |line: &&str| series.split(' ').all(|part| line.contains(part));
-    let value = text.lines().find(has_all).and_then(|line| line.rsplit(' ').next());
+    let value = text
+        .lines()
+        .find(has_all)
+        .and_then(|line| line.rsplit(' ').next());
     Ok(value.map_or(Ok(0), str::parse)?)
 }
 
@@ -181,7 +184,10 @@ async fn a_file_that_cannot_be_moved_is_judged_once() -> Result<()> {
         world.report("rejected", "bad.csv").await?;
         let events = "SELECT count(*) FROM events WHERE type = 'file.rejected'";
         assert_eq!(world.database.number(events).await?, 1);
-        assert_eq!(count_of(&ingest, r#"lapidary_files_total status="rejected""#).await?, 1);
+        assert_eq!(
+            count_of(&ingest, r#"lapidary_files_total status="rejected""#).await?,
+            1
+        );
         let reads = r#"lapidary_intake_step_seconds_count step="read""#;
         assert_eq!(count_of(&ingest, reads).await?, 1);
         all_is_put_away(&world).await
@@ -193,7 +199,9 @@ async fn a_file_that_cannot_be_moved_is_judged_once() -> Result<()> {
 #[tokio::test]
 async fn a_file_that_was_being_moved_by_a_killed_process_is_taken_again() -> Result<()> {
     in_world(|world| async move {
-        let victim = world.start("ingest-failpoints", &[("LAPIDARY_FAILPOINT", "taken")]).await?;
+        let victim = world
+            .start("ingest-failpoints", &[("LAPIDARY_FAILPOINT", "taken")])
+            .await?;
         world.drop_file("a.csv", &diamonds(100, 1))?;
         victim.logged("at the fail point").await?;
         victim.crash().await?;
@@ -201,12 +209,17 @@ async fn a_file_that_was_being_moved_by_a_killed_process_is_taken_again() -> Res
         fs::write(world.path("inbox/accepted/.staged-half"), b"half a report")?;
         world.drop_file("a.csv", &diamonds(100, 2))?;
         let _ingest = world.start("ingest", &[]).await?;
-        world.becomes("SELECT count(*) FROM data_files WHERE status = 'accepted'", 2).await?;
+        world
+            .becomes("SELECT count(*) FROM data_files WHERE status = 'accepted'", 2)
+            .await?;
         all_is_put_away(&world).await?;
         nothing_is_archived_unread(&world).await?;
         assert_eq!(archived(&world)?.len(), 2);
         assert!(!world.path("inbox/accepted/.staged-half").exists());
-        assert_eq!(world.database.number("SELECT max(version) FROM datasets").await?, 2);
+        assert_eq!(
+            world.database.number("SELECT max(version) FROM datasets").await?,
+            2
+        );
         Ok(())
     })
     .await

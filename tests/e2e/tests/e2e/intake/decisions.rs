@@ -239,7 +239,10 @@ async fn a_withdrawal_that_is_overtaken_finishes_the_difference() -> Result<()> 
         let gate = closed_gate(&world).await?;
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                        AND wait_event = 'advisory' AND application_name = 'ingest'";
-        drop_there("c.csv", [shared, diamonds(50, 3).split_off(HEADER.len())].concat())?;
+        drop_there(
+            "c.csv",
+            [shared, diamonds(50, 3).split_off(HEADER.len())].concat(),
+        )?;
         world.becomes(waiting, 1).await?;
         desk.ingest = world.start("ingest", &[rarely]).await?;
         world.becomes(waiting, 2).await?;
@@ -253,7 +256,11 @@ async fn a_withdrawal_that_is_overtaken_finishes_the_difference() -> Result<()> 
             [220, ["a.csv", "b.csv", "c.csv"]],
             [220, ["b.csv", "c.csv"]]
         ]);
-        assert_eq!(desk.versions().await?, after, "c.csv brings the rows of a.csv as well");
+        assert_eq!(
+            desk.versions().await?,
+            after,
+            "c.csv brings the rows of a.csv as well"
+        );
         Ok(())
     })
     .await

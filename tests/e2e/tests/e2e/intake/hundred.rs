@@ -27,7 +27,12 @@ fn file(number: u64) -> (String, Vec<u8>) {
         5 => ("csv", Diamonds::new(40_000, number).to_bytes()),
         // Too large, and known: the file before it.
         6 => ("csv", vec![b'0'; 9_000_000 + number as usize]),
-        7 => ("csv", Diamonds::new(100 + number - 5, number - 5).with(RowDefect::ZeroX.in_share(0.1)).to_bytes()),
+        7 => (
+            "csv",
+            Diamonds::new(100 + number - 5, number - 5)
+                .with(RowDefect::ZeroX.in_share(0.1))
+                .to_bytes(),
+        ),
         _ => ("csv", diamonds(100, number as u32)),
     };
     (format!("{number}.{ending}"), content)
@@ -53,7 +58,11 @@ async fn a_hundred_files_under_kills_have_each_an_outcome() -> Result<()> {
             world.drop_file(&name, &content)?;
             if number % 9 == 4 {
                 // Another content comes under the same name, at once: whichever is there when it is read counts.
-                let other = [HEADER.as_bytes(), &diamonds(50, number as u32 + 1000)[HEADER.len()..]].concat();
+                let other = [
+                    HEADER.as_bytes(),
+                    &diamonds(50, number as u32 + 1000)[HEADER.len()..],
+                ]
+                .concat();
                 let name = format!("{number}.csv");
                 world.drop_file(&name, &diamonds(60, number as u32 + 2000))?;
                 world.drop_file(&name, &other)?;
@@ -82,7 +91,11 @@ async fn a_hundred_files_under_kills_have_each_an_outcome() -> Result<()> {
     .await
 }
 
-async fn every_outcome_is_told(world: &World, api: &Process, dropped: &BTreeMap<Sha256, String>) -> Result<()> {
+async fn every_outcome_is_told(
+    world: &World,
+    api: &Process,
+    dropped: &BTreeMap<Sha256, String>,
+) -> Result<()> {
     let url = format!("{}/v1/files", api.address().await?);
     let told = async |sha256: &Sha256| {
         let answer = reqwest::get(format!("{url}/{sha256}")).await?;
@@ -97,9 +110,22 @@ async fn every_outcome_is_told(world: &World, api: &Process, dropped: &BTreeMap<
     for path in archived(world)? {
         let sha256 = Sha256::of(&fs::read(&path)?);
         let (status, file) = until("an answer", async || told(&sha256).await.map(Some)).await?;
-        assert_eq!(status, StatusCode::OK, "{} has no outcome: {file}", path.display());
-        let folder = path.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
-        assert_eq!(file["status"], folder.to_string_lossy().as_ref(), "{}", path.display());
+        assert_eq!(
+            status,
+            StatusCode::OK,
+            "{} has no outcome: {file}",
+            path.display()
+        );
+        let folder = path
+            .parent()
+            .and_then(|folder| folder.file_name())
+            .unwrap_or_default();
+        assert_eq!(
+            file["status"],
+            folder.to_string_lossy().as_ref(),
+            "{}",
+            path.display()
+        );
     }
     Ok(())
 }

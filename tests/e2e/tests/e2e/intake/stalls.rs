@@ -166,7 +166,9 @@ fn shared_text(bytes: usize) -> Result<Vec<u8>> {
     // The rows share the bytes of the text here, as they do in the file.
     let shared = one.take(&IdxCa::from_vec("".into(), vec![0; 1000]))?;
     let grade = |name: &str| Column::new(name.into(), vec!["E"; 1000]);
-    let mut columns: Vec<_> = ["carat", "depth", "table", "price", "x", "y", "z"].map(number).into();
+    let mut columns: Vec<_> = ["carat", "depth", "table", "price", "x", "y", "z"]
+        .map(number)
+        .into();
     columns.extend([shared.into(), grade("color"), grade("clarity")]);
     let mut frame = DataFrame::new(1000, columns)?;
     let mut bytes = Cursor::new(Vec::new());
