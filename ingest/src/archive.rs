@@ -1,13 +1,17 @@
 //! Where files go afterwards: `accepted/`, `held/` or `rejected/`, each beside its report.
+//!
+//! A file is first renamed to a private name, where nobody can replace it, and compared with what was read; only then
+//! does it go into a folder. Whatever else stood at its place is put back, to be judged by itself.
+
+mod moving;
+mod report;
+mod taken;
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::{self, File, Permissions},
-    io::{self, Write as _},
-    os::unix::{
-        ffi::{OsStrExt as _, OsStringExt as _},
-        fs::PermissionsExt as _,
-    },
+    fs::{self, File},
+    io,
+    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
     path::{Path, PathBuf},
 };
 
@@ -16,11 +20,16 @@ use domain::{
     Sha256,
     file::{DataFile, FileStatus},
 };
-use nix::{
-    errno::Errno,
-    fcntl::{AT_FDCWD, RenameFlags, renameat2},
+
+use crate::{
+    progress::Progress,
+    reading::{Form, Snapshot},
+    regular,
 };
-use tempfile::NamedTempFile;
+use moving::Moving;
+pub(crate) use report::Report;
+use taken::Taken;
+pub(crate) use taken::sweep;
 
 /// Every folder that files go to.
 pub(crate) const FOLDERS: [&str; 3] = ["accepted", "held", "rejected"];
@@ -31,6 +40,17 @@ pub(crate) const REJECTED_ROWS: &str = "rejected.csv";
 /// The longest name that most file systems take, in bytes.
 const LONGEST_NAME: usize = 255;
 
+/// What came of moving a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// It is in its folder.
+    Archived,
+    /// It is not there any more: somebody else moved or deleted it.
+    Gone,
+    /// Another file had come under its name, or it was written to; that one is back where it was, not judged yet.
+    Replaced,
+}
+
 /// The folder for files of this status. A withdrawn file that is dropped again is not used, as a rejected one.
 fn folder_of(status: FileStatus) -> &'static str {
     match status {
@@ -40,52 +60,103 @@ fn folder_of(status: FileStatus) -> &'static str {
     }
 }
 
-/// Moves `path` into its folder of `inbox`, beside its report and its rejected rows; nothing there is overwritten.
-/// Another ingest may be at it too: whoever comes late leaves nothing behind.
-pub(crate) fn store(inbox: &Path, path: &Path, file: &DataFile, rejected: Option<&File>) -> io::Result<()> {
+/// Makes the folders of `inbox` that are missing.
+pub(crate) fn make_folders(inbox: &Path) -> io::Result<()> {
+    FOLDERS
+        .iter()
+        .try_for_each(|folder| make_folder(&inbox.join(folder)))
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let described =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot make {}: {error}", folder.display()));
+    fs::create_dir_all(folder).map_err(described)
+}
+
+/// Moves the file at `path`, if it still is the one that was read, into its folder of `inbox`, beside its report and
+/// its rejected rows; nothing there is overwritten. Another ingest may be at it too: whoever comes late leaves
+/// nothing behind.
+///
+/// # Errors
+///
+/// When it cannot be moved; it is back at its place then.
+pub(crate) fn store(
+    inbox: &Path,
+    path: &Path,
+    read: &Snapshot,
+    file: &DataFile,
+    rejected: Option<&File>,
+    progress: &Progress,
+) -> io::Result<Stored> {
     let folder = inbox.join(folder_of(file.status));
-    let name = path.file_name().unwrap_or_default();
+    make_folder(&folder)?;
+    let Some(taken) = Taken::take(path)? else {
+        return Ok(Stored::Gone);
+    };
+    failpoint::reach("taken");
+    let stored = match taken.is(read, file.sha256, progress) {
+        Ok(true) => put_beside_report(&taken, &folder, file, rejected).map(|()| Stored::Archived),
+        Ok(false) => Ok(Stored::Replaced),
+        Err(error) => Err(error),
+    };
+    match stored {
+        Ok(Stored::Archived) => taken.release(),
+        _ => taken.put_back()?,
+    }
+    stored
+}
+
+fn put_beside_report(
+    taken: &Taken,
+    folder: &Path,
+    file: &DataFile,
+    rejected: Option<&File>,
+) -> io::Result<()> {
+    let mut moving = Moving::from(taken.path());
     for number in 0.. {
-        if !path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
-            return Ok(());
-        }
-        let target = folder.join(numbered(name, file.sha256, number));
-        if !is_free(&target) || !claim(&target, file)? {
+        let target = folder.join(numbered(taken.name(), &file.sha256.short(), number));
+        if !is_free(&target) || !report::claim(&target, file)? {
             continue;
         }
         if let Some(rows) = rejected {
-            copy(rows, &beside(&target, REJECTED_ROWS))?;
+            report::copy_rows(rows, &target)?;
         }
         failpoint::reach("reported");
-        match rename_new(path, &target) {
-            Ok(()) => {
-                failpoint::reach("moved");
-                return File::open(&folder)?.sync_all();
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return forget(&target),
-            Err(error) => return Err(error),
+        if moving.try_to(&target)? {
+            failpoint::reach("moved");
+            break;
         }
     }
-    Ok(())
+    regular::open_folder(folder)?.sync_all()
 }
 
-/// The files in `held/`, with the digests that their reports name.
-pub(crate) fn held(inbox: &Path) -> io::Result<Vec<(PathBuf, Sha256)>> {
-    let mut held = Vec::new();
+/// Puts the file at `path`, which nobody judged, into the inbox.
+pub(crate) fn put_into_inbox(inbox: &Path, path: &Path) -> io::Result<()> {
+    match Taken::take(path)? {
+        Some(taken) => taken.put_into(inbox),
+        None => Ok(()),
+    }
+}
+
+/// The files in `held/`, with the digests that their reports name, and the first thing that went wrong.
+pub(crate) fn held(inbox: &Path) -> io::Result<(Vec<(PathBuf, Sha256)>, Option<io::Error>)> {
+    let (mut held, mut failed) = (Vec::new(), None);
     for entry in fs::read_dir(inbox.join("held"))? {
         let report = entry?.path();
-        let Some(target) = file_beside(&report, REPORT).filter(|target| target.exists()) else {
+        let Some(target) = file_beside(&report, REPORT).filter(|target| is_there(target)) else {
             continue;
         };
-        held.extend(reported(&report)?.map(|sha256| (target, sha256)));
+        match Report::read(&report) {
+            Ok(report) => held.extend(report.sha256().map(|sha256| (target, sha256))),
+            Err(error) => drop(failed.get_or_insert(error)),
+        }
     }
-    Ok(held)
+    Ok((held, failed))
 }
 
 /// Removes the reports of a file that has left the folder.
 pub(crate) fn forget(target: &Path) -> io::Result<()> {
-    if target.exists() {
+    if is_there(target) {
         return Ok(());
     }
     for ending in [REPORT, REJECTED_ROWS] {
@@ -99,67 +170,18 @@ pub(crate) fn forget(target: &Path) -> io::Result<()> {
 
 /// The list of rejected rows beside a file.
 pub(crate) fn rejected_rows(target: &Path) -> io::Result<Option<File>> {
-    match File::open(beside(target, REJECTED_ROWS)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        file => file.map(Some),
-    }
+    regular::open(&beside(target, REJECTED_ROWS))
 }
 
 /// Whether neither the name nor that of the rejected rows beside it is a data file's.
 fn is_free(target: &Path) -> bool {
     let rows = beside(target, REJECTED_ROWS);
-    target.symlink_metadata().is_err() && !beside(&rows, REPORT).exists()
+    !is_there(target) && !is_there(&beside(&rows, REPORT))
 }
 
-/// Writes the report, which claims the name; false when the name is another file's.
-fn claim(target: &Path, file: &DataFile) -> io::Result<bool> {
-    let path = beside(target, REPORT);
-    if path.exists() && reported(&path)? != Some(file.sha256) {
-        return Ok(false);
-    }
-    let report = written(&path, |to| Ok(serde_json::to_writer_pretty(to, file)?))?;
-    if path.exists() {
-        report.persist(&path)?;
-        return Ok(true);
-    }
-    match report.persist_noclobber(&path) {
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        claimed => claimed.map(|_| true).map_err(Into::into),
-    }
-}
-
-/// A reader sees all of it, or nothing.
-fn copy(mut rows: &File, path: &Path) -> io::Result<()> {
-    io::Seek::rewind(&mut rows)?;
-    written(path, |to| io::copy(&mut rows, to).map(drop))?.persist(path)?;
-    Ok(())
-}
-
-fn written(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".")
-        // For whoever may read the inbox, as far as the umask lets them.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
-    write(file.as_file_mut())?;
-    file.flush()?;
-    file.as_file().sync_all()?;
-    Ok(file)
-}
-
-/// The digest that a report names; none when it is no report.
-fn reported(path: &Path) -> io::Result<Option<Sha256>> {
-    let bytes = fs::read(path)?;
-    let report: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    Ok(report["sha256"].as_str().and_then(|text| text.parse().ok()))
-}
-
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        // Some network file systems cannot tell; the name was free a moment ago.
-        Err(Errno::EINVAL | Errno::ENOSYS) => fs::rename(from, to),
-        moved => Ok(moved?),
-    }
+/// Whether there is anything of this name.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// What stands beside a file, by the ending of its name.
@@ -176,25 +198,18 @@ pub(crate) fn file_beside(path: &Path, ending: &str) -> Option<PathBuf> {
     Some(path.with_file_name(OsStr::from_bytes(name.strip_suffix(b".")?)))
 }
 
-/// `NAME.csv`, `NAME~1a2b3c4d-1.csv`, `NAME~1a2b3c4d-2.csv` …, short enough to stand beside reports.
-fn numbered(name: &OsStr, sha256: Sha256, number: u32) -> OsString {
+/// `NAME.csv`, `NAME~MARK-1.csv`, `NAME~MARK-2.csv` …, short enough to stand beside reports.
+fn numbered(name: &OsStr, mark: &str, number: u32) -> OsString {
     let longest = LONGEST_NAME - 1 - REJECTED_ROWS.len();
     if number == 0 && name.len() <= longest {
         return name.to_owned();
     }
     let bytes = name.as_bytes();
-    let (stem, ending) = bytes.split_at(ending_at(bytes));
-    let mark = format!("~{}-{number}", sha256.short());
+    let ending = Form::ending(bytes).map_or(0, |(ending, _)| ending.len());
+    let (stem, ending) = bytes.split_at(bytes.len() - ending);
+    let mark = format!("~{mark}-{number}");
     let room = longest.saturating_sub(mark.len() + ending.len());
     OsString::from_vec([shortened(stem, room), mark.as_bytes(), ending].concat())
-}
-
-/// Where `.csv`, `.csv.gz` or `.parquet` begins.
-fn ending_at(name: &[u8]) -> usize {
-    let lower = name.to_ascii_lowercase();
-    let endings = [&b".csv.gz"[..], b".csv", b".parquet"];
-    let ending = endings.iter().find(|ending| lower.ends_with(ending));
-    name.len() - ending.map_or(0, |ending| ending.len())
 }
 
 /// The first bytes, without half a character.
@@ -206,8 +221,13 @@ fn shortened(stem: &[u8], room: usize) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
-    use crate::testing::file;
+    use crate::{
+        reading::open,
+        testing::{file, unwatched},
+    };
 
     fn inbox() -> tempfile::TempDir {
         let inbox = tempfile::tempdir().unwrap();
@@ -220,7 +240,14 @@ mod tests {
     fn drop_and_store(inbox: &Path, name: &str, content: &str) {
         let path = inbox.join(name);
         fs::write(&path, content).unwrap();
-        store(inbox, &path, &file(name, content), None).unwrap();
+        store_as(inbox, &path, &file(name, content), None);
+    }
+
+    /// Stores the file as it is now.
+    fn store_as(inbox: &Path, path: &Path, file: &DataFile, rejected: Option<&File>) {
+        let read = open(path).unwrap().unwrap().snapshot;
+        let stored = store(inbox, path, &read, file, rejected, &unwatched()).unwrap();
+        assert_eq!(stored, Stored::Archived);
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -274,7 +301,7 @@ mod tests {
         let path = inbox.path().join("a.csv");
         fs::write(&path, "two").unwrap();
         let rows = tempfile::tempfile().unwrap();
-        store(inbox.path(), &path, &file("a.csv", "two"), Some(&rows)).unwrap();
+        store_as(inbox.path(), &path, &file("a.csv", "two"), Some(&rows));
         let mended = fs::read(inbox.path().join("accepted/a.csv.rejected.csv")).unwrap();
         assert_eq!(mended, b"mended rows");
     }
@@ -294,20 +321,25 @@ mod tests {
     fn a_report_left_by_a_crash_is_taken_up_again() {
         let inbox = inbox();
         let target = inbox.path().join("accepted/a.csv");
-        assert!(claim(&target, &file("a.csv", "one")).unwrap());
+        assert!(report::claim(&target, &file("a.csv", "one")).unwrap());
         drop_and_store(inbox.path(), "a.csv", "one");
         assert_eq!(
             names(&inbox.path().join("accepted")),
             ["a.csv", "a.csv.report.json"]
         );
-        assert!(!claim(&target, &file("a.csv", "two")).unwrap());
+        assert!(!report::claim(&target, &file("a.csv", "two")).unwrap());
     }
 
     #[test]
     fn whoever_comes_late_leaves_nothing_behind() {
         let inbox = inbox();
         let path = inbox.path().join("a.csv");
-        store(inbox.path(), &path, &file("a.csv", "one"), None).unwrap();
+        fs::write(&path, "one").unwrap();
+        let read = open(&path).unwrap().unwrap().snapshot;
+        fs::remove_file(&path).unwrap();
+        let one = file("a.csv", "one");
+        let stored = store(inbox.path(), &path, &read, &one, None, &unwatched()).unwrap();
+        assert_eq!(stored, Stored::Gone);
         assert!(names(&inbox.path().join("accepted")).is_empty());
     }
 
@@ -332,10 +364,110 @@ mod tests {
             status: FileStatus::Held,
             ..file("a.csv", "one")
         };
-        store(inbox.path(), &path, &held, None).unwrap();
+        store_as(inbox.path(), &path, &held, None);
         assert_eq!(
-            super::held(inbox.path()).unwrap(),
+            super::held(inbox.path()).unwrap().0,
             [(inbox.path().join("held/a.csv"), Sha256::of(b"one"))]
         );
+    }
+
+    /// F1: the file that was read is archived, and no other that came under its name.
+    #[test]
+    fn a_file_that_was_replaced_after_it_was_read_is_back_at_its_place() {
+        let inbox = inbox();
+        let path = inbox.path().join("a.csv");
+        fs::write(&path, "one").unwrap();
+        let read = open(&path).unwrap().unwrap();
+        let one = file("a.csv", "one");
+        let store_again = || store(inbox.path(), &path, &read.snapshot, &one, None, &unwatched()).unwrap();
+
+        fs::write(inbox.path().join("b.part"), "two").unwrap();
+        fs::rename(inbox.path().join("b.part"), &path).unwrap();
+        assert_eq!(store_again(), Stored::Replaced);
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert_eq!(store_again(), Stored::Replaced);
+        assert!(names(&inbox.path().join("accepted")).is_empty());
+        assert_eq!(names(inbox.path()), ["a.csv", "accepted", "held", "rejected"]);
+
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "one").unwrap();
+        assert_eq!(store_again(), Stored::Archived, "another file of the same bytes");
+    }
+
+    /// F16: a folder on another file system, and one that was deleted.
+    #[test]
+    fn a_file_is_copied_to_a_folder_on_another_file_system() {
+        let (inbox, other) = (inbox(), tempfile::tempdir_in("/dev/shm").unwrap());
+        let device = |path: &Path| std::os::unix::fs::MetadataExt::dev(&fs::metadata(path).unwrap());
+        assert_ne!(device(inbox.path()), device(other.path()), "the test needs two");
+        let accepted = inbox.path().join("accepted");
+        fs::remove_dir(&accepted).unwrap();
+        drop_and_store(inbox.path(), "a.csv", "one");
+        fs::remove_dir_all(&accepted).unwrap();
+        std::os::unix::fs::symlink(other.path(), &accepted).unwrap();
+        for content in ["one", "two"] {
+            drop_and_store(inbox.path(), "a.csv", content);
+        }
+        let second = format!("a~{}-1.csv", Sha256::of(b"two").short());
+        let expected = [
+            "a.csv".to_owned(),
+            "a.csv.report.json".to_owned(),
+            second.clone(),
+            format!("{second}.report.json"),
+        ];
+        assert_eq!(names(other.path()), expected);
+        assert_eq!(fs::read(other.path().join(second)).unwrap(), b"two");
+        assert_eq!(names(inbox.path()), ["accepted", "held", "rejected"]);
+    }
+
+    /// F16: whatever a killed process left is put back or removed, and nothing of a living one.
+    #[test]
+    fn what_a_killed_process_left_is_swept_up() {
+        let inbox = inbox();
+        for name in ["a.csv", "b.csv", "c.csv"] {
+            fs::write(inbox.path().join(name), name).unwrap();
+        }
+        let living = Taken::take(&inbox.path().join("a.csv")).unwrap().unwrap();
+        for name in ["b.csv", "c.csv"] {
+            // Its lock ends with the process.
+            drop(Taken::take(&inbox.path().join(name)).unwrap().unwrap());
+        }
+        fs::write(inbox.path().join("c.csv"), "newer").unwrap();
+        fs::write(inbox.path().join("accepted/.staged-x"), "half").unwrap();
+        fs::write(inbox.path().join("accepted/.hidden"), "somebody's").unwrap();
+        sweep(inbox.path()).unwrap();
+        let left: Vec<_> = names(inbox.path())
+            .into_iter()
+            .filter(|name| name.ends_with(".csv"))
+            .collect();
+        assert_eq!(left, ["b.csv", "c.csv", "c~again-1.csv"]);
+        assert_eq!(fs::read(inbox.path().join("c.csv")).unwrap(), b"newer");
+        assert_eq!(names(&inbox.path().join("accepted")), [".hidden"]);
+        living.put_back().unwrap();
+        assert_eq!(fs::read(inbox.path().join("a.csv")).unwrap(), b"a.csv");
+        assert_eq!(names(inbox.path()).len(), 3 + 4);
+    }
+
+    /// F4: neither is read, and neither is waited for.
+    #[test]
+    fn a_report_that_is_a_pipe_or_a_device_is_no_report() {
+        let inbox = inbox();
+        let held = inbox.path().join("held");
+        for name in ["a.csv", "b.csv"] {
+            fs::write(held.join(name), name).unwrap();
+        }
+        nix::unistd::mkfifo(&held.join("a.csv.report.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        nix::unistd::mkfifo(&held.join("a.csv.rejected.csv"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", held.join("b.csv.report.json")).unwrap();
+        let (found, failed) = super::held(inbox.path()).unwrap();
+        assert!(found.is_empty() && failed.is_none());
+        assert!(rejected_rows(&held.join("a.csv")).unwrap().is_none());
+        let accepted = inbox.path().join("accepted");
+        nix::unistd::mkfifo(&accepted.join("a.csv.report.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        drop_and_store(inbox.path(), "a.csv", "one");
+        let number = format!("a~{}-1.csv", Sha256::of(b"one").short());
+        assert!(names(&accepted).contains(&number));
     }
 }

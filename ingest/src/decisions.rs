@@ -1,11 +1,22 @@
 //! Carrying out what operators decided on held and accepted files.
 
-use anyhow::Context as _;
-use domain::{decision::Verb, file::FileStatus};
-use storage::{StorageError, decisions::OpenDecision, intake::OpenChange};
-use tracing::info;
+use std::{io, path::Path};
 
-use crate::{archive, intake::Intake, known};
+use anyhow::Context as _;
+use domain::{
+    decision::Verb,
+    file::{DataFile, FileStatus},
+};
+use storage::{StorageError, decisions::OpenDecision, intake::OpenChange};
+use tracing::{info, warn};
+
+use crate::{
+    archive,
+    intake::{Intake, blocking},
+    known,
+    progress::Progress,
+    reading,
+};
 
 impl Intake {
     /// Carries out every decision that waits, oldest first. One that cannot be carried out holds up no other.
@@ -50,16 +61,20 @@ impl Intake {
         let newest = self.backend.database.newest_dataset().await?;
         let newest = newest.context("there is no dataset to withdraw from")?;
         // This takes as long as the dataset is large: nobody waits for it, and Postgres ends no idle transaction.
-        let rows = self
+        let mut others = self
             .known
-            .rows_without(&self.backend, newest, decision.file.sha256)
+            .without(&self.backend, newest, decision.file.sha256)
             .await?;
-        let change = self.backend.database.begin_decided().await?;
-        if change.newest().map(|now| now.version) != Some(newest) {
-            // Another ingest was faster; the decision stays open and is looked at again.
-            change.give_up().await?;
-            return Ok(false);
+        // What was accepted meanwhile is learned too; most of it before others have to wait.
+        if let Some(newest) = self.backend.database.newest_dataset().await? {
+            others.catch_up(&self.backend, newest).await?;
         }
+        let change = self.backend.database.begin_decided().await?;
+        if let Some(newest) = change.newest() {
+            others.catch_up(&self.backend, newest.version).await?;
+        }
+        let others = others.count_rows().await?;
+        let rows = others.rows().context("the rows of the others are counted")?;
         Ok(change.withdraw_decided(decision, rows).await?)
     }
 
@@ -71,24 +86,38 @@ impl Intake {
         Ok(change)
     }
 
-    /// Moves the files out of `held/` that wait no longer.
+    /// Moves the files out of `held/` that wait no longer; one that cannot be moved holds up no other.
     async fn clear_held(&self) -> anyhow::Result<()> {
         let inbox = self.inbox.clone();
-        let held = tokio::task::spawn_blocking(move || archive::held(&inbox)).await??;
+        let (held, failed) = tokio::task::spawn_blocking(move || archive::held(&inbox)).await??;
+        let mut failed = failed.map(anyhow::Error::from);
         for (path, sha256) in held {
             let file = self.backend.database.data_file(sha256).await?;
-            if let Some(file) = file.filter(|file| file.status != FileStatus::Held) {
-                let inbox = self.inbox.clone();
-                tokio::task::spawn_blocking(move || {
-                    let rows = archive::rejected_rows(&path)?;
-                    archive::store(&inbox, &path, &file, rows.as_ref())?;
-                    archive::forget(&path)
-                })
-                .await??;
+            let Some(file) = file.filter(|file| file.status != FileStatus::Held) else {
+                continue;
+            };
+            let (inbox, progress) = (self.inbox.clone(), self.progress.clone());
+            if let Err(error) = blocking(&path, move |path| clear(&inbox, path, &file, &progress)).await {
+                failed.get_or_insert(error.context(format!("{} cannot be moved", path.display())));
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
+}
+
+/// Moves a file, on which was decided, out of `held/`.
+fn clear(inbox: &Path, path: &Path, file: &DataFile, progress: &Progress) -> io::Result<()> {
+    let rows = archive::rejected_rows(path)?;
+    match reading::digest(path, progress)? {
+        Some((snapshot, sha256)) if sha256 == file.sha256 => {
+            archive::store(inbox, path, &snapshot, file, rows.as_ref(), progress)?;
+        }
+        _ => {
+            warn!(file = %path.display(), "this is not the file that was held; it is put into the inbox and judged anew");
+            archive::put_into_inbox(inbox, path)?;
+        }
+    }
+    archive::forget(path)
 }
 
 /// Whether no decision can be carried out now.

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,7 @@ use ::service::{
 };
 use anyhow::Context as _;
 use backend::Backend;
-use datafile::Limits;
+use datafile::{Limits, Rejection};
 use domain::{
     Sha256,
     file::{DataFile, FileStatus, Timings},
@@ -21,13 +22,16 @@ use domain::{
     row::RowLimits,
 };
 use storage::intake::{Acceptance, Kept, OpenChange};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
-    archive,
+    archive::{self, Stored},
+    journal::Journal,
     known::{Distinct, Known, Run},
     metrics,
-    reading::{self, Good, Outcome, Reading, Rules, Snapshot},
+    progress::Progress,
+    reading::{self, Digesting, Good, Opened, Outcome, Reading, Rules, Snapshot},
+    unmoved::Unmoved,
 };
 
 /// Rows that are judged at once, in bytes of the file.
@@ -42,6 +46,11 @@ pub(crate) struct Intake {
     pub(crate) clock: Clock,
     pub(crate) inbox: PathBuf,
     pub(crate) rules: Rules,
+    pub(crate) progress: Progress,
+    journal: Journal,
+    /// A file that is rejected unread, and of which the digest is being taken.
+    digesting: Option<Digesting>,
+    unmoved: Unmoved,
     drift: Drift,
     max_psi: f64,
 }
@@ -53,6 +62,8 @@ pub(crate) enum Taken {
     Done,
     /// It changed while it was read: wait until it is still again.
     Changed,
+    /// It takes longer: others come first, and it goes on after them.
+    Unfinished,
 }
 
 /// A good file on its way into the dataset.
@@ -77,7 +88,13 @@ fn limits(settings: &Ingest) -> RowLimits {
 }
 
 impl Intake {
-    pub(crate) fn new(backend: Backend, settings: &Ingest, clock: Clock) -> Self {
+    pub(crate) fn new(
+        backend: Backend,
+        settings: &Ingest,
+        clock: Clock,
+        journal: Journal,
+        progress: Progress,
+    ) -> Self {
         Self {
             backend,
             known: Known::new(&settings.scratch),
@@ -93,6 +110,10 @@ impl Intake {
                     values: limits(settings),
                 },
             },
+            progress,
+            journal,
+            digesting: None,
+            unmoved: Unmoved::default(),
             drift: settings.drift,
             max_psi: settings.max_psi,
         }
@@ -100,37 +121,108 @@ impl Intake {
 
     /// Takes the file at `path`; on an error nothing happened, or all of it, and it can be taken again.
     pub(crate) async fn take(&mut self, path: &Path) -> anyhow::Result<Taken> {
-        // First of all: what cannot be learned now would let the file be read in vain.
+        let opened = blocking(path, reading::open)
+            .await
+            .context("the file cannot be read")?;
+        let Some(opened) = opened else {
+            return Ok(Taken::Done);
+        };
+        if let Some((file, rejected)) = self.unmoved.remove(path, &opened.snapshot) {
+            return self.put_away(path, opened.snapshot, file, rejected).await;
+        }
+        if let Some(reason) = self.must_not_be_read(path, &opened.snapshot) {
+            return self.reject_unread(path, opened, reason).await;
+        }
+        // Before anything is read: what cannot be learned now would let the file be read in vain.
         if let Some(newest) = self.backend.database.newest_dataset().await? {
             self.known.catch_up(&self.backend, newest).await?;
         }
         let received_at = self.clock.now();
         let started = Instant::now();
-        let rules = self.rules.clone();
-        let read = blocking(path, move |path| {
-            let Some(opened) = reading::open(path)? else {
-                return Ok(None);
-            };
-            Ok(Some((opened.snapshot, reading::read(&opened, &rules)?)))
-        });
-        let Some((snapshot, reading)) = read.await.context("the file cannot be read")? else {
-            return Ok(Taken::Done);
-        };
+        // Open until the end: no other file can get its inode meanwhile.
+        let opened = Arc::new(opened);
+        let snapshot = opened.snapshot;
+        let reading = self
+            .read(path, &opened)
+            .await
+            .context("the file cannot be read")?;
         let mut file = described(path, snapshot, &reading, received_at);
         file.timings.read_ms = millis(started);
         metrics::step("read", started.elapsed());
         failpoint::reach("read");
         if let Some(settled) = self.settled(reading.sha256).await? {
             info!(file.name, file.sha256 = %file.sha256, status = %settled.status, "this content was judged before");
-            return self.put_away(path, settled, reading.rejected).await;
+            return self.put_away(path, snapshot, settled, reading.rejected).await;
         }
         match reading.outcome {
-            Outcome::Bad(_) => self.reject(path, snapshot, file, reading.rejected).await,
+            Outcome::Bad(_) => {
+                if !is_same(path, snapshot, file.sha256, &self.progress).await? {
+                    return Ok(Taken::Changed);
+                }
+                self.reject(path, snapshot, file, reading.rejected).await
+            }
             Outcome::Good(good) => {
                 let rejected = reading.rejected;
                 self.use_rows(path, snapshot, file, *good, rejected).await
             }
         }
+    }
+
+    /// Reads the file, and notes in the journal that it does.
+    async fn read(&self, path: &Path, opened: &Arc<Opened>) -> anyhow::Result<Reading> {
+        let (name, snapshot) = (name_of(path), opened.snapshot);
+        self.journal.begin(&name, snapshot)?;
+        let (opened, rules, progress) = (Arc::clone(opened), self.rules.clone(), self.progress.clone());
+        let reading = blocking(path, move |_| {
+            failpoint::reach("reading");
+            reading::read(&opened, &rules, &progress)
+        });
+        let reading = reading.await;
+        self.journal.end(&name, &snapshot)?;
+        reading
+    }
+
+    /// Why the file is rejected for its size or its past alone.
+    fn must_not_be_read(&self, path: &Path, snapshot: &Snapshot) -> Option<String> {
+        let limit = self.rules.limits.expanded_bytes;
+        if snapshot.bytes > limit {
+            return Some(Rejection::TooLarge { limit }.to_string());
+        }
+        let crashes = self.journal.crashes(&name_of(path), snapshot)?;
+        Some(format!(
+            "ingest stopped {crashes} times while reading it; its format may be damaged: write it anew, and drop it again"
+        ))
+    }
+
+    /// Rejects a file of which only the digest is read, a moment at each call.
+    async fn reject_unread(&mut self, path: &Path, opened: Opened, reason: String) -> anyhow::Result<Taken> {
+        let snapshot = opened.snapshot;
+        let mut digesting = match self.digesting.take() {
+            Some(same) if same.is_of(path, snapshot) => same,
+            Some(other) if other.is_current().unwrap_or(false) => {
+                self.digesting = Some(other);
+                return Ok(Taken::Unfinished);
+            }
+            _ => Digesting::new(path, opened),
+        };
+        let progress = self.progress.clone();
+        let step = blocking(path, move |_| Ok((digesting.step(&progress)?, digesting)));
+        let (digest, digesting) = step.await.context("the file cannot be read")?;
+        let Some(sha256) = digest else {
+            self.digesting = Some(digesting);
+            return Ok(Taken::Unfinished);
+        };
+        if !digesting.is_current()? {
+            return Ok(Taken::Changed);
+        }
+        if let Some(settled) = self.settled(sha256).await? {
+            return self.put_away(path, snapshot, settled, None).await;
+        }
+        let file = described(path, snapshot, &Reading::unread(sha256, reason), self.clock.now());
+        let taken = self.reject(path, snapshot, file, None).await?;
+        // If it is dropped again, it is read again.
+        self.journal.end(&name_of(path), &snapshot)?;
+        Ok(taken)
     }
 
     /// The file with this content, if it was judged before and not rejected.
@@ -146,14 +238,11 @@ impl Intake {
         mut file: DataFile,
         rejected: Option<File>,
     ) -> anyhow::Result<Taken> {
-        if !is_same(path, snapshot, file.sha256).await? {
-            return Ok(Taken::Changed);
-        }
         file.finished_at = self.clock.now();
         self.backend.database.record_rejection(&mut file).await?;
         failpoint::reach("committed");
         self.tell(&file);
-        self.put_away(path, file, rejected).await
+        self.put_away(path, snapshot, file, rejected).await
     }
 
     async fn use_rows(
@@ -177,7 +266,7 @@ impl Intake {
         let hashes = good.hashes;
         let (stored, same, sorted) = tokio::join!(
             self.backend.store.put_batch_file(good.batch),
-            is_same(path, snapshot, file.sha256),
+            is_same(path, snapshot, file.sha256, &self.progress),
             blocking(path, move |_| hashes.finish())
         );
         stored?;
@@ -207,7 +296,7 @@ impl Intake {
             return None;
         }
         let features = profile.drifted.join(", ");
-        tracing::warn!(features, "a data file is unlike the dataset so far");
+        warn!(features, "a data file is unlike the dataset so far");
         (self.drift == Drift::Block).then(|| {
             format!(
                 "it is unlike the dataset so far in {features} (population stability index above {}); \
@@ -220,6 +309,7 @@ impl Intake {
     async fn hold(&mut self, candidate: Candidate, reason: String) -> anyhow::Result<Taken> {
         let Candidate {
             path,
+            snapshot,
             mut file,
             kept,
             rejected,
@@ -231,7 +321,7 @@ impl Intake {
         self.backend.database.record_held(&mut file, &kept).await?;
         failpoint::reach("committed");
         self.tell(&file);
-        self.put_away(&path, file, rejected).await
+        self.put_away(&path, snapshot, file, rejected).await
     }
 
     async fn accept(&mut self, mut candidate: Candidate) -> anyhow::Result<Taken> {
@@ -250,7 +340,13 @@ impl Intake {
             .await?
         {
             Acceptance::Known(file) => {
-                return self.put_away(&candidate.path, *file, candidate.rejected).await;
+                let Candidate {
+                    path,
+                    snapshot,
+                    rejected,
+                    ..
+                } = candidate;
+                return self.put_away(&path, snapshot, *file, rejected).await;
             }
             Acceptance::Open(change) => change,
         };
@@ -291,7 +387,7 @@ impl Intake {
         failpoint::reach("committed");
         self.tell(&file);
         self.learn(version, hashes.hashes, &kept.distribution)?;
-        self.put_away(&path, file, rejected).await
+        self.put_away(&path, snapshot, file, rejected).await
     }
 
     /// What is committed is told once.
@@ -319,16 +415,44 @@ impl Intake {
         learned.context("the scratch folder cannot be written")
     }
 
-    async fn put_away(&self, path: &Path, file: DataFile, rejected: Option<File>) -> anyhow::Result<Taken> {
+    /// Moves the judged file into its folder. When that fails it is not judged again: the next try moves it.
+    async fn put_away(
+        &mut self,
+        path: &Path,
+        snapshot: Snapshot,
+        file: DataFile,
+        rejected: Option<File>,
+    ) -> anyhow::Result<Taken> {
         let started = Instant::now();
-        let inbox = self.inbox.clone();
-        let stored = blocking(path, move |path| {
-            archive::store(&inbox, path, &file, rejected.as_ref())
+        let (inbox, progress) = (self.inbox.clone(), self.progress.clone());
+        let moving = blocking(path, move |path| {
+            let stored = archive::store(&inbox, path, &snapshot, &file, rejected.as_ref(), &progress);
+            Ok((stored, file, rejected))
         });
-        stored.await.context("the file is judged, and cannot be moved")?;
+        let (stored, file, rejected) = moving.await?;
         metrics::step("move", started.elapsed());
-        Ok(Taken::Done)
+        match stored {
+            Ok(Stored::Archived | Stored::Gone) => Ok(Taken::Done),
+            Ok(Stored::Replaced) => {
+                warn!(
+                    file.name, file.sha256 = %file.sha256, status = %file.status,
+                    "replaced before it could be moved: its outcome stands, and what replaced it is judged by itself"
+                );
+                Ok(Taken::Changed)
+            }
+            Err(error) => {
+                self.unmoved.insert(path, snapshot, file, rejected);
+                Err(error).context("the file is judged, and cannot be moved")
+            }
+        }
     }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn described(
@@ -337,10 +461,9 @@ fn described(
     reading: &Reading,
     at: chrono::DateTime<chrono::Utc>,
 ) -> DataFile {
-    let name = path.file_name().unwrap_or_default();
     DataFile {
         sha256: reading.sha256,
-        name: name.to_string_lossy().into_owned(),
+        name: name_of(path),
         bytes: snapshot.bytes,
         status: reading.status(),
         rejection: reading.rejection(),
@@ -359,8 +482,14 @@ fn described(
 }
 
 /// Whether the file is still the one that was read: size, times and content.
-async fn is_same(path: &Path, snapshot: Snapshot, sha256: Sha256) -> anyhow::Result<bool> {
-    let now = blocking(path, reading::digest).await;
+async fn is_same(
+    path: &Path,
+    snapshot: Snapshot,
+    sha256: Sha256,
+    progress: &Progress,
+) -> anyhow::Result<bool> {
+    let progress = progress.clone();
+    let now = blocking(path, move |path| reading::digest(path, &progress)).await;
     Ok(now.context("the file cannot be read")? == Some((snapshot, sha256)))
 }
 

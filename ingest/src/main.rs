@@ -5,12 +5,16 @@ mod commands;
 mod decisions;
 mod inbox;
 mod intake;
+mod journal;
 mod known;
 mod metrics;
+mod progress;
 mod reading;
+mod regular;
 mod service;
 #[cfg(test)]
 mod testing;
+mod unmoved;
 
 use std::process::ExitCode;
 

@@ -1,10 +1,24 @@
 //! What several unit tests need.
 
+use std::time::Duration;
+
+use ::service::{
+    clock::Clock,
+    health::{Health, Need},
+};
 use chrono::DateTime;
 use domain::{
     Sha256,
     file::{DataFile, FileStatus, RowCounts, Timings},
 };
+
+use crate::progress::Progress;
+
+/// Progress that nobody waits for.
+pub(crate) fn unwatched() -> Progress {
+    let inbox = Health::new(Clock::system()).component("inbox", Need::Useful);
+    Progress::new(inbox.watchdog(Duration::MAX))
+}
 
 /// An accepted file of no rows.
 pub(crate) fn file(name: &str, content: &str) -> DataFile {

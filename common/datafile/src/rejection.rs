@@ -76,7 +76,11 @@ pub enum Rejection {
         detail: String,
     },
     /// Too many rows break a rule.
-    #[error("{rejected} of {read} rows break a rule, more than {} %; mend them and drop the file again", percent(*share))]
+    #[error(
+        "{rejected} of {read} rows break a rule, more than {} %; none of its rows are used: \
+         mend those rows, and drop the whole file again",
+        percent(*share)
+    )]
     TooManyRejected {
         /// Rows that break a rule.
         rejected: u64,
@@ -133,7 +137,7 @@ mod tests {
     #[case(Rejection::LongRecord { line: 7, limit: 100 }, "the record on line 7 is longer than 100 bytes; is a quote left open there?")]
     #[case(Rejection::OpenQuote { line: 9 }, "the quote opened on line 9 is never closed; close it, or double a quote that is part of a value")]
     #[case(Rejection::TooLarge { limit: 5 }, "the file holds more than 5 bytes (unpacked); split it into smaller files")]
-    #[case(Rejection::TooManyRejected { rejected: 3, read: 10, share: 0.07 }, "3 of 10 rows break a rule, more than 7 %; mend them and drop the file again")]
+    #[case(Rejection::TooManyRejected { rejected: 3, read: 10, share: 0.07 }, "3 of 10 rows break a rule, more than 7 %; none of its rows are used: mend those rows, and drop the whole file again")]
     fn a_rejection_says_what_is_wrong_and_what_to_do(#[case] rejection: Rejection, #[case] text: &str) {
         assert_eq!(rejection.to_string(), text);
     }

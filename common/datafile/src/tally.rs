@@ -134,7 +134,9 @@ mod tests {
     #[case(
         10,
         3,
-        Some("3 of 10 rows break a rule, more than 20 %; mend them and drop the file again")
+        Some(
+            "3 of 10 rows break a rule, more than 20 %; none of its rows are used: mend those rows, and drop the whole file again"
+        )
     )]
     #[case(0, 0, Some("the file has a header and no rows"))]
     fn the_share_of_bad_rows_decides(

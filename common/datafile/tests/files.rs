@@ -115,7 +115,7 @@ fn a_damaged_row_is_a_bad_row() {
 #[case::long(file(&format!("{GOOD}\n\"{}", "ab\n".repeat(50))).into(), "the record on line 3 is longer than 100 bytes; is a quote left open there?")]
 #[case::long_line(file(&format!("{GOOD}\n{:<101}\n{GOOD}", "a")).into(), "the record on line 3 is longer than 100 bytes; is a quote left open there?")]
 #[case::large(file(&format!("{GOOD}\n").repeat(90)).into(), "the file holds more than 4000 bytes (unpacked); split it into smaller files")]
-#[case::bad(file("1,2\n").into(), "1 of 1 rows break a rule, more than 20 %; mend them and drop the file again")]
+#[case::bad(file("1,2\n").into(), "1 of 1 rows break a rule, more than 20 %; none of its rows are used: mend those rows, and drop the whole file again")]
 fn a_bad_file_is_explained(#[case] file: Vec<u8>, #[case] message: &str) {
     for block_bytes in [1, 64, 1 << 20] {
         let limits = Limits {

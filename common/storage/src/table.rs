@@ -1,13 +1,17 @@
 //! Parquet files that others wrote: their rows as texts, a part at a time.
 
-use std::{fs::File, panic::catch_unwind};
+mod pages;
+
+use std::{fs::File, panic::catch_unwind, sync::Arc};
 
 use polars::prelude::*;
 
 /// Rows of one part; memory is bounded by it, and by the largest row group.
 const PART: usize = 1 << 16;
-/// A row group is decoded as a whole: one that holds more bytes is refused.
+/// A row group that holds more bytes when it is decoded is refused.
 const LARGEST_ROW_GROUP: usize = 256 << 20;
+/// No grade and no number is longer, and a few bytes of a file can say it in every row.
+const LONGEST_TEXT: usize = 256;
 
 /// Why a Parquet file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +25,19 @@ pub enum TableError {
         /// Which one, counted from 1.
         number: usize,
         /// Its size, not compressed.
+        bytes: usize,
+    },
+    /// A text is too long to be a value.
+    #[error(
+        "row {row} of the Parquet file holds a text of {bytes} bytes in the column {column}, more than {LONGEST_TEXT}; \
+         no grade and no number is that long"
+    )]
+    LongText {
+        /// Which row, counted from 1.
+        row: usize,
+        /// The column.
+        column: String,
+        /// How long it is.
         bytes: usize,
     },
     /// A column holds something that is read neither as number nor as text.
@@ -41,8 +58,18 @@ pub struct Table {
     file: File,
     names: Vec<String>,
     kinds: Vec<ArrowDataType>,
-    rows: usize,
+    metadata: Arc<FileMetadata>,
+    /// The row that comes next, and where it is: in which row group, after how many of its rows.
     next: usize,
+    group: usize,
+    passed: usize,
+}
+
+/// Rows that are decoded at once.
+#[derive(Debug, Clone, Copy)]
+struct PartRows {
+    first: usize,
+    count: usize,
 }
 
 /// Some rows; a value that is missing is an empty text.
@@ -72,11 +99,8 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// When the bytes are damaged, or a column is of another type.
+    /// When the bytes are damaged, a column is of another type, or decoding takes too much memory.
     pub fn read(&mut self, positions: &[usize]) -> Result<Option<Texts>, TableError> {
-        if self.next >= self.rows {
-            return Ok(None);
-        }
         if let Some(wrong) = positions
             .iter()
             .find(|position| !is_read(&self.kinds[**position]))
@@ -90,9 +114,49 @@ impl Table {
             .iter()
             .map(|position| self.names[*position].clone())
             .collect();
-        let texts = guarded(|| texts(&self.file, self.next, &names))?;
-        self.next += PART;
-        Ok(Some(texts))
+        guarded(|| {
+            let part = self.next_part(&names)?;
+            part.map(|part| texts(&self.file, &self.metadata, part, &names))
+                .transpose()
+        })
+    }
+
+    /// Some rows of one row group, or several small row groups.
+    fn next_part(&mut self, names: &[String]) -> Result<Option<PartRows>, TableError> {
+        let mut part = PartRows {
+            first: self.next,
+            count: 0,
+        };
+        let mut bytes = 0;
+        let metadata = Arc::clone(&self.metadata);
+        while let Some(group) = metadata.row_groups.get(self.group) {
+            let left = group.num_rows() - self.passed;
+            if self.passed == 0 {
+                if part.count > 0 && part.count + left > PART {
+                    break;
+                }
+                let decoded = decoded_bytes(&self.file, &metadata, self.group, names)?;
+                if decoded > LARGEST_ROW_GROUP {
+                    return Err(TableError::RowGroup {
+                        number: self.group + 1,
+                        bytes: decoded,
+                    });
+                }
+                if part.count > 0 && bytes + decoded > LARGEST_ROW_GROUP {
+                    break;
+                }
+                bytes += decoded;
+            }
+            let count = left.min(PART - part.count);
+            part.count += count;
+            self.passed += count;
+            if count < left {
+                break;
+            }
+            (self.group, self.passed) = (self.group + 1, 0);
+        }
+        self.next += part.count;
+        Ok((part.count > 0).then_some(part))
     }
 }
 
@@ -138,10 +202,40 @@ fn describe(file: File) -> Result<Table, TableError> {
     Ok(Table {
         names: schema.iter_names().map(ToString::to_string).collect(),
         kinds: schema.iter_values().map(|field| field.dtype.clone()).collect(),
-        rows: reader.num_rows().map_err(damaged)?,
+        metadata: Arc::clone(reader.get_metadata().map_err(damaged)?),
         next: 0,
+        group: 0,
+        passed: 0,
         file,
     })
+}
+
+/// How many bytes the columns `names` of a row group take when they are decoded, at most; no more is counted once
+/// they are too many.
+fn decoded_bytes(
+    file: &File,
+    metadata: &FileMetadata,
+    group: usize,
+    names: &[String],
+) -> Result<usize, TableError> {
+    let group = &metadata.row_groups[group];
+    let rows = group.num_rows() as u64;
+    let mut bytes = 0;
+    for name in names {
+        let chunks = group.columns_under_root_iter(name).into_iter().flatten();
+        for chunk in chunks {
+            let limit = LARGEST_ROW_GROUP as u64;
+            let sum = pages::add_up(file, chunk.byte_range(), rows, limit).map_err(damaged)?;
+            bytes += sum.bytes;
+            if bytes > limit {
+                return Ok(usize::try_from(bytes).unwrap_or(usize::MAX));
+            }
+            if sum.values != rows {
+                return Err(damaged("its pages contradict its metadata"));
+            }
+        }
+    }
+    Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 /// The types that become texts: what data science writes, but for small integers and categories.
@@ -153,26 +247,45 @@ fn is_read(kind: &ArrowDataType) -> bool {
     )
 }
 
-fn texts(file: &File, offset: usize, names: &[String]) -> Result<Texts, TableError> {
-    let frame = ParquetReader::new(file.try_clone().map_err(damaged)?)
+fn texts(
+    file: &File,
+    metadata: &Arc<FileMetadata>,
+    part: PartRows,
+    names: &[String],
+) -> Result<Texts, TableError> {
+    let mut reader = ParquetReader::new(file.try_clone().map_err(damaged)?);
+    reader.set_metadata(Arc::clone(metadata));
+    let frame = reader
         .with_columns(Some(names.to_vec()))
-        .with_slice(Some((offset, PART)))
+        .with_slice(Some((part.first, part.count)))
         .finish()
         .map_err(damaged)?;
     let columns = names
         .iter()
-        .map(|name| text_column(&frame, name))
+        .map(|name| text_column(&frame, name, part))
         .collect::<Result<_, _>>()?;
     Ok(Texts {
         columns,
-        height: frame.height(),
+        height: part.count,
     })
 }
 
-fn text_column(frame: &DataFrame, name: &str) -> Result<StringChunked, TableError> {
+fn text_column(frame: &DataFrame, name: &str, part: PartRows) -> Result<StringChunked, TableError> {
     let column = frame.column(name).map_err(damaged)?;
+    if column.len() != part.count {
+        return Err(damaged("it has fewer rows than it says"));
+    }
     let texts = column.cast(&DataType::String).map_err(damaged)?;
-    texts.str().cloned().map_err(damaged)
+    let texts = texts.str().map_err(damaged)?;
+    let too_long = |text: Option<&str>| text.is_some_and(|text| text.len() > LONGEST_TEXT);
+    if let Some(at) = texts.iter().position(too_long) {
+        return Err(TableError::LongText {
+            row: part.first + at + 1,
+            column: name.to_owned(),
+            bytes: texts.get(at).map_or(0, str::len),
+        });
+    }
+    Ok(texts.clone())
 }
 
 fn damaged(reason: impl ToString) -> TableError {
@@ -186,11 +299,60 @@ mod tests {
     use std::io::Write as _;
 
     fn table(frame: &mut DataFrame) -> Table {
+        table_in_groups(frame, 1 << 18)
+    }
+
+    fn table_in_groups(frame: &mut DataFrame, rows: usize) -> Table {
         let mut bytes = Vec::new();
-        ParquetWriter::new(&mut bytes).finish(frame).unwrap();
+        let writer = ParquetWriter::new(&mut bytes).with_row_group_size(Some(rows));
+        writer.finish(frame).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
         Table::open(file).unwrap()
+    }
+
+    /// The rows of every part, each as its first column says.
+    fn parts(table: &mut Table) -> Vec<Vec<usize>> {
+        let mut parts = Vec::new();
+        while let Some(texts) = table.read(&[0]).unwrap() {
+            let rows = 0..texts.len();
+            parts.push(rows.map(|row| texts.get(0, row).parse().unwrap()).collect());
+        }
+        parts
+    }
+
+    #[test]
+    fn small_row_groups_are_read_together_and_large_ones_in_parts() {
+        let numbers: Vec<i64> = (0..200_000).collect();
+        let mut frame = df!("carat" => numbers).unwrap();
+        for (rows_of_a_group, counts) in [
+            (200_000, vec![65_536, 65_536, 65_536, 3392]),
+            (30_000, vec![60_000, 60_000, 60_000, 20_000]),
+            (70_000, vec![65_536, 4464, 65_536, 64_464]),
+        ] {
+            let parts = parts(&mut table_in_groups(&mut frame, rows_of_a_group));
+            assert_eq!(parts.concat(), (0..200_000).collect::<Vec<_>>());
+            let lengths: Vec<_> = parts.iter().map(Vec::len).collect();
+            assert_eq!(lengths, counts, "row groups of {rows_of_a_group}");
+        }
+    }
+
+    /// F2: a text that a file holds once and names in every row.
+    #[test]
+    fn a_text_longer_than_any_value_is_named_and_never_copied() {
+        let mut texts = vec!["Ideal".to_owned(); 20];
+        texts[7] = "x".repeat(LONGEST_TEXT);
+        let mut frame = df!("cut" => texts.clone()).unwrap();
+        assert_eq!(table(&mut frame).read(&[0]).unwrap().unwrap().len(), 20);
+        texts[8] = "x".repeat(LONGEST_TEXT + 1);
+        let mut frame = df!("cut" => texts).unwrap();
+        let error = table_in_groups(&mut frame, 5).read(&[0]).unwrap_err();
+        let expected = TableError::LongText {
+            row: 9,
+            column: "cut".to_owned(),
+            bytes: LONGEST_TEXT + 1,
+        };
+        assert_eq!(error, expected);
     }
 
     #[test]

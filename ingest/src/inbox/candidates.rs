@@ -19,6 +19,8 @@ const UNFINISHED: [&str; 3] = [".part", ".tmp", ".crdownload"];
 /// How long a file waits after a failure, doubled by each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(16);
+/// About how many bytes are read in a second.
+const READ_A_SECOND: u64 = 50_000_000;
 
 /// The files that wait.
 #[derive(Default)]
@@ -31,6 +33,8 @@ pub(super) struct Candidates {
 #[derive(Clone, Copy)]
 struct Seen {
     snapshot: Snapshot,
+    /// When there was a file of this name first.
+    first: Instant,
     /// Since when it has been so.
     since: Instant,
     closed: bool,
@@ -67,13 +71,21 @@ impl Candidates {
         self.left.len()
     }
 
-    /// For how long the oldest file has waited.
+    /// For how long the oldest file has waited, whether it changed meanwhile or not.
     pub(super) fn oldest(&self) -> Duration {
-        let ages = self.seen.values().map(|file| file.since.elapsed());
+        let ages = self.seen.values().map(|file| file.first.elapsed());
         ages.max().unwrap_or_default()
     }
 
-    /// For how long a file has waited.
+    /// The file, and its age, that has kept changing for the longest time, if that is `limit` or more.
+    pub(super) fn restless(&self, settle: Duration, limit: Duration) -> Option<(&Path, Duration)> {
+        let is_restless = |file: &Seen| file.since > file.first && file.since.elapsed() < settle;
+        let files = self.seen.iter().filter(|(_, file)| is_restless(file));
+        let ages = files.map(|(path, file)| (path.as_path(), file.first.elapsed()));
+        ages.filter(|(_, age)| *age >= limit).max_by_key(|(_, age)| *age)
+    }
+
+    /// For how long a file has been as it is.
     pub(super) fn waited(&self, path: &Path) -> Duration {
         self.seen
             .get(path)
@@ -98,20 +110,28 @@ impl Candidates {
         }
     }
 
-    /// The files that were closed, or have been still for `settle`: the oldest first.
+    /// The files that were closed, or have been still for `settle`: the oldest first, but for large ones, which let
+    /// as much time pass as it takes to read them.
     pub(super) fn ready(&self, settle: Duration) -> Vec<PathBuf> {
         let now = Instant::now();
         let is_ready = |file: &Seen| {
             (file.closed || file.since.elapsed() >= settle) && file.not_before.is_none_or(|at| at <= now)
         };
         let mut ready: Vec<_> = self.seen.iter().filter(|(_, file)| is_ready(file)).collect();
-        ready.sort_by_key(|(path, file)| (file.since, *path));
+        ready.sort_by_key(|(path, file)| (file.turn(), *path));
         ready.into_iter().map(|(path, _)| path.clone()).collect()
     }
 
-    /// The file is taken, or changed and must be still again.
+    /// The file is taken.
     pub(super) fn forget(&mut self, path: &Path) {
         self.seen.remove(path);
+    }
+
+    /// The file changed, and must be still again.
+    pub(super) fn changed(&mut self, path: &Path) {
+        if let Some(file) = self.seen.get_mut(path) {
+            (file.since, file.closed) = (Instant::now(), false);
+        }
     }
 
     /// The file could not be taken.
@@ -132,19 +152,33 @@ impl Candidates {
                 }
             }
             Verdict::Take(snapshot) => {
+                let now = Instant::now();
                 let file = Seen {
                     snapshot,
-                    since: Instant::now(),
+                    first: now,
+                    since: now,
                     closed: false,
                     failures: 0,
                     not_before: None,
                 };
                 let seen = self.seen.entry(path).or_insert(file);
                 if seen.snapshot != snapshot {
-                    *seen = file;
+                    *seen = Seen {
+                        first: seen.first,
+                        ..file
+                    };
                 }
             }
         }
+    }
+}
+
+impl Seen {
+    /// When it is its turn. A large file does not hold up a small one that comes soon after it, and a stream of
+    /// small ones does not hold it up for ever.
+    fn turn(&self) -> Option<Instant> {
+        let reading = Duration::from_secs(self.snapshot.bytes / READ_A_SECOND);
+        self.since.checked_add(reading)
     }
 }
 
@@ -262,5 +296,42 @@ mod tests {
         let mut candidates = candidates(folder.path());
         candidates.retry_later(&one);
         assert_eq!(candidates.ready(NO_TIME), [two]);
+    }
+
+    /// F12: a file that takes a minute to read does not come before the small ones of that minute.
+    #[test]
+    fn a_large_file_lets_small_ones_go_first_though_it_came_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (large, small) = (folder.path().join("1.csv"), folder.path().join("2.csv"));
+        let file = fs::File::create(&large).unwrap();
+        file.set_len(60 * READ_A_SECOND).unwrap();
+        let mut candidates = candidates(folder.path());
+        fs::write(&small, "x").unwrap();
+        candidates.see([large.clone(), small.clone()].into());
+        assert_eq!(candidates.ready(NO_TIME), [small, large]);
+    }
+
+    /// F11: the age of a file counts from when it was first seen.
+    #[test]
+    fn a_file_that_keeps_changing_grows_old_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        fs::write(&path, "x").unwrap();
+        let mut candidates = candidates(folder.path());
+        assert_eq!(candidates.restless(LONG, NO_TIME), None, "it has not changed yet");
+        let before = candidates.oldest();
+        for content in ["xy", "xyz"] {
+            fs::write(&path, content).unwrap();
+            candidates.see([path.clone()].into());
+        }
+        candidates.changed(&path);
+        assert!(candidates.oldest() > before);
+        let (restless, age) = candidates.restless(LONG, NO_TIME).unwrap();
+        assert!(restless == path && age > before);
+        assert_eq!(candidates.restless(LONG, LONG), None, "not for long enough");
+        assert_eq!(candidates.restless(NO_TIME, NO_TIME), None, "it is still");
+        candidates.forget(&path);
+        candidates.see([path].into());
+        assert_eq!(candidates.restless(LONG, NO_TIME), None, "another file");
     }
 }

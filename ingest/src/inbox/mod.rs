@@ -20,6 +20,7 @@ use crate::{
     archive,
     intake::{Intake, Taken},
     metrics,
+    progress::Progress,
 };
 use candidates::Candidates;
 use trouble::Troubles;
@@ -40,8 +41,10 @@ pub(crate) struct Inbox {
     folder: PathBuf,
     settle: Duration,
     scan_interval: Duration,
+    stall_after: Duration,
     candidates: Candidates,
     troubles: Troubles,
+    progress: Progress,
     decided: Option<Instant>,
     changes: mpsc::Receiver<PathBuf>,
     _watcher: Option<RecommendedWatcher>,
@@ -50,10 +53,9 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// Makes the folders that are missing, and watches.
     pub(crate) fn open(settings: &Ingest, health: &Health) -> anyhow::Result<Self> {
-        for folder in archive::FOLDERS {
-            let folder = settings.inbox.join(folder);
-            std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
+        archive::make_folders(&settings.inbox)?;
+        archive::sweep(&settings.inbox)
+            .with_context(|| format!("cannot look through {}", settings.inbox.display()))?;
         std::fs::create_dir_all(&settings.scratch)
             .with_context(|| format!("cannot make {}", settings.scratch.display()))?;
         let (sender, changes) = mpsc::channel(MOST_CHANGES);
@@ -61,26 +63,36 @@ impl Inbox {
         if let Err(error) = &watcher {
             warn!(error = chain(error), "the inbox cannot be watched; it is looked through at intervals");
         }
+        let troubles = Troubles::register(health);
         Ok(Self {
             folder: settings.inbox.clone(),
             settle: settings.settle,
             scan_interval: settings.scan_interval,
+            stall_after: settings.stall_after,
             candidates: Candidates::default(),
-            troubles: Troubles::register(health),
+            progress: Progress::new(troubles.watchdog(settings.stall_after)),
+            troubles,
             decided: None,
             changes,
             _watcher: watcher.ok(),
         })
     }
 
+    /// What tells readiness that the loop makes progress.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
     /// Takes file after file until told to stop.
     pub(crate) async fn run(mut self, mut intake: Intake, stop: CancellationToken) -> anyhow::Result<()> {
         while !stop.is_cancelled() {
+            self.progress.begins("looking through the inbox".to_owned());
             self.look();
             self.carry_out(&mut intake).await;
             if self.take_ready(&mut intake, &stop).await == Ready::More {
                 continue;
             }
+            self.progress.idle();
             let pause = if self.candidates.is_empty() {
                 self.scan_interval
             } else {
@@ -99,12 +111,13 @@ impl Inbox {
         while let Ok(path) = self.changes.try_recv() {
             self.candidates.closed(path);
         }
-        match std::fs::read_dir(&self.folder) {
-            Ok(entries) => {
-                self.candidates
-                    .see(entries.flatten().map(|entry| entry.path()).collect());
-                self.troubles.over(&self.folder);
-            }
+        let made = archive::make_folders(&self.folder);
+        let entries = std::fs::read_dir(&self.folder).map(|entries| {
+            self.candidates
+                .see(entries.flatten().map(|entry| entry.path()).collect());
+        });
+        match made.and(entries) {
+            Ok(()) => self.troubles.over(&self.folder),
             Err(error) => self.troubles.tell(&self.folder, &error.into()),
         }
         let Self {
@@ -114,6 +127,7 @@ impl Inbox {
             ..
         } = self;
         troubles.keep(|path| candidates.has(path) || path.starts_with(&*folder) && path.is_dir());
+        troubles.restless(candidates.restless(self.settle, self.stall_after));
         metrics::waiting(self.candidates.len(), self.candidates.oldest());
         metrics::left(self.candidates.left());
     }
@@ -123,6 +137,7 @@ impl Inbox {
             return;
         }
         self.decided = Some(Instant::now());
+        self.progress.begins("carrying out decisions".to_owned());
         let held = self.folder.join("held");
         match intake.carry_out().await {
             Ok(()) => self.troubles.over(&held),
@@ -133,20 +148,26 @@ impl Inbox {
     /// Takes what is ready, until it is time to look around again.
     async fn take_ready(&mut self, intake: &mut Intake, stop: &CancellationToken) -> Ready {
         let started = Instant::now();
+        let mut ready = Ready::None;
         for path in self.candidates.ready(self.settle) {
             if stop.is_cancelled() || started.elapsed() >= self.scan_interval {
                 return Ready::More;
             }
+            self.progress.begins(format!("taking {}", path.display()));
             match intake.take(&path).await {
                 Ok(taken) => {
                     self.troubles.over(&path);
                     match taken {
-                        Taken::Done => metrics::taken(self.candidates.waited(&path)),
-                        Taken::Changed => {
-                            info!(file = %path.display(), "it changed meanwhile, and is read again")
+                        Taken::Done => {
+                            metrics::taken(self.candidates.waited(&path));
+                            self.candidates.forget(&path);
                         }
+                        Taken::Changed => {
+                            info!(file = %path.display(), "it changed meanwhile, and is read again");
+                            self.candidates.changed(&path);
+                        }
+                        Taken::Unfinished => ready = Ready::More,
                     }
-                    self.candidates.forget(&path);
                 }
                 Err(error) => {
                     self.troubles.tell(&path, &error);
@@ -154,6 +175,6 @@ impl Inbox {
                 }
             }
         }
-        Ready::None
+        ready
     }
 }

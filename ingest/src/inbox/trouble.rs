@@ -3,9 +3,10 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use ::service::health::{Component, Health, Need};
+use ::service::health::{Component, Health, Need, Watchdog};
 use storage::StorageError;
 use tracing::warn;
 
@@ -14,6 +15,7 @@ pub(super) struct Troubles {
     inbox: Component,
     store: Component,
     told: HashMap<PathBuf, (Blamed, String)>,
+    restless: Option<String>,
 }
 
 impl Troubles {
@@ -24,10 +26,33 @@ impl Troubles {
             inbox: health.component("inbox", Need::Useful),
             store: health.component("store", Need::Essential),
             told: HashMap::new(),
+            restless: None,
         };
         troubles.inbox.up();
         troubles.store.up();
         troubles
+    }
+
+    /// Notices an intake that makes no progress for so long.
+    pub(super) fn watchdog(&self, limit: Duration) -> Watchdog {
+        self.inbox.watchdog(limit)
+    }
+
+    /// A file, if there is one, that has kept changing for so long, and is not taken.
+    pub(super) fn restless(&mut self, file: Option<(&Path, Duration)>) {
+        let detail = |(path, waited): (&Path, Duration)| {
+            format!(
+                "{} has kept changing for {} s, and is not taken until it is still",
+                path.display(),
+                waited.as_secs()
+            )
+        };
+        let is_new = self.restless.is_none();
+        self.restless = file.map(detail);
+        if let Some(detail) = self.restless.as_ref().filter(|_| is_new) {
+            warn!(detail, "a file waits");
+        }
+        self.settle();
     }
 
     /// A file, or the folder, cannot be worked on now.
@@ -61,10 +86,14 @@ impl Troubles {
 
     /// What is blamed for nothing works.
     fn settle(&self) {
-        for (component, whose) in [(&self.inbox, Blamed::Inbox), (&self.store, Blamed::Store)] {
-            if self.told.values().all(|(blamed, _)| *blamed != whose) {
-                component.up();
-            }
+        let is_blamed = |whose| self.told.values().any(|(blamed, _)| *blamed == whose);
+        if !is_blamed(Blamed::Store) {
+            self.store.up();
+        }
+        match &self.restless {
+            _ if is_blamed(Blamed::Inbox) => {}
+            Some(detail) => self.inbox.degraded(detail.clone()),
+            None => self.inbox.up(),
         }
     }
 }
@@ -109,5 +138,24 @@ mod tests {
         assert_eq!((state("inbox"), state("store")), (json!("down"), json!("up")));
         troubles.keep(|_| false);
         assert_eq!(state("inbox"), json!("up"));
+    }
+
+    /// F11: a file that is never still is told.
+    #[test]
+    fn a_file_that_keeps_changing_degrades_the_inbox_unless_that_is_down() {
+        let health = Health::new(Clock::system());
+        let mut troubles = Troubles::register(&health);
+        let condition = || json!(health.snapshot())["components"]["inbox"].clone();
+        troubles.restless(Some((Path::new("a.csv"), Duration::from_secs(600))));
+        assert_eq!(condition()["state"], "degraded");
+        let detail = "a.csv has kept changing for 600 s, and is not taken until it is still";
+        assert_eq!(condition()["detail"], detail);
+        troubles.tell(Path::new("b.csv"), &anyhow!("permission denied"));
+        troubles.restless(Some((Path::new("a.csv"), Duration::from_secs(601))));
+        assert_eq!(condition()["state"], "down");
+        troubles.over(Path::new("b.csv"));
+        assert_eq!(condition()["state"], "degraded");
+        troubles.restless(None);
+        assert_eq!(condition()["state"], "up");
     }
 }

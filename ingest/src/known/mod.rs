@@ -28,6 +28,10 @@ pub(crate) struct Known {
     version: Option<DatasetVersion>,
     runs: Vec<Run>,
     distribution: Distribution,
+    /// A file that is left out.
+    without: Option<Sha256>,
+    /// How many samples there are, if that is kept up.
+    rows: Option<u64>,
 }
 
 impl Known {
@@ -38,6 +42,8 @@ impl Known {
             version: None,
             runs: Vec::new(),
             distribution: Distribution::default(),
+            without: None,
+            rows: None,
         }
     }
 
@@ -100,32 +106,43 @@ impl Known {
         Ok(known)
     }
 
-    /// How many samples the dataset has without the file `without`.
-    pub(crate) async fn rows_without(
+    /// What the dataset holds without a file; it can catch up with later versions.
+    pub(crate) async fn without(
         &self,
         backend: &Backend,
         version: DatasetVersion,
-        without: Sha256,
-    ) -> anyhow::Result<u64> {
+        file: Sha256,
+    ) -> anyhow::Result<Self> {
         let mut others = Self::new(&self.scratch);
-        for (_, kept) in backend
-            .database
-            .contents(version)
-            .await?
-            .into_iter()
-            .filter(|(file, _)| *file != without)
-        {
-            others.learn(backend, &kept).await?;
+        others.without = Some(file);
+        others.relearn(backend, version).await?;
+        others.count_rows().await
+    }
+
+    /// How many samples there are.
+    pub(crate) async fn count_rows(mut self) -> anyhow::Result<Self> {
+        if self.rows.is_some() {
+            return Ok(self);
         }
-        spawn_blocking(move || others.distinct())
-            .await?
-            .context("the scratch folder cannot be written")
+        let counted = spawn_blocking(move || {
+            self.rows = Some(self.distinct()?);
+            io::Result::Ok(self)
+        });
+        counted.await?.context("the scratch folder cannot be written")
+    }
+
+    /// How many samples there are; none unless they were counted.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        self.rows
     }
 
     async fn relearn(&mut self, backend: &Backend, version: DatasetVersion) -> anyhow::Result<()> {
         let mut anew = Self::new(&self.scratch);
-        for (_, kept) in backend.database.contents(version).await? {
-            anew.learn(backend, &kept).await?;
+        anew.without = self.without;
+        for (file, kept) in backend.database.contents(version).await? {
+            if Some(file) != self.without {
+                anew.learn(backend, &kept).await?;
+            }
         }
         anew.version = Some(version);
         *self = anew;
@@ -133,8 +150,11 @@ impl Known {
     }
 
     async fn learn(&mut self, backend: &Backend, kept: &Kept) -> anyhow::Result<()> {
-        let hashes = distinct_of(backend, &self.scratch, kept.batch).await?;
-        self.push(hashes.hashes)?;
+        let Distinct { hashes, .. } = distinct_of(backend, &self.scratch, kept.batch).await?;
+        if let Some(rows) = self.rows {
+            self.rows = Some(rows + hashes.len() - self.count(&hashes)?);
+        }
+        self.push(hashes)?;
         self.distribution.add(&kept.distribution);
         Ok(())
     }
@@ -152,8 +172,7 @@ impl Known {
         Ok(())
     }
 
-    /// How many samples there are.
-    fn distinct(self) -> io::Result<u64> {
+    fn distinct(&self) -> io::Result<u64> {
         let mut all = RunWriter::new(tempfile::tempfile_in(&self.scratch)?).finish()?;
         for run in &self.runs {
             all = sorter::merge(&self.scratch, &all, run)?;

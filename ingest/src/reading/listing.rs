@@ -40,7 +40,8 @@ impl Listing {
         self.file = Some(file);
         if bytes > self.limit {
             let text = format!(
-                "the list of its bad rows would hold more than {} bytes; mend them and drop the file again",
+                "the list of its bad rows would hold more than {} bytes; none of its rows are used: \
+                 mend the bad ones, and drop the whole file again",
                 self.limit
             );
             return Err(Stopped::Rejected(Rejected(text)));

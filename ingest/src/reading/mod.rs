@@ -2,6 +2,7 @@
 //! wrong with them, and a description of it all.
 
 mod collector;
+mod digesting;
 mod listing;
 mod source;
 mod table;
@@ -9,18 +10,15 @@ mod table;
 mod tests;
 mod text;
 
-use std::{
-    fs::File,
-    io::{self, Seek as _},
-    path::PathBuf,
-};
+use std::{fs::File, io, path::PathBuf};
 
 use datafile::{Limits, ReadError, Rejection, Tally, gzip};
 use domain::{Sha256, file::FileStatus, profile::Sampler};
 use storage::batch::Written;
 
-use crate::known::Sorter;
+use crate::{known::Sorter, progress::Progress};
 use collector::Collector;
+pub(crate) use digesting::Digesting;
 use source::Hashing;
 pub(crate) use source::{Form, Opened, Snapshot, digest, open};
 
@@ -72,28 +70,40 @@ enum Stopped {
 }
 
 /// Reads an opened file to its end.
-pub(crate) fn read(opened: &Opened, rules: &Rules) -> io::Result<Reading> {
+pub(crate) fn read(opened: &Opened, rules: &Rules, progress: &Progress) -> io::Result<Reading> {
     let mut collector = Collector::new(rules)?;
-    let mut source = Hashing::new(&opened.file);
+    let mut source = Hashing::new(&opened.file, progress);
     let read = match opened.form {
-        Form::Table => table::read(&opened.file, &rules.limits.values, &mut collector),
-        Form::Text => text::read(&mut source, rules, &mut collector),
-        Form::PackedText => text::read(gzip::Reader::new(&mut source), rules, &mut collector),
+        // What is decoded is what was hashed: the file itself may be cut off meanwhile, which ends a process that
+        // has it mapped into its memory.
+        Form::Table => table::read(&source.copy(&rules.scratch)?, rules, progress, &mut collector),
+        Form::Text => text::read(&mut source, rules, progress, &mut collector),
+        Form::PackedText => {
+            let unpacked = gzip::Reader::new(&mut source);
+            text::read(unpacked, rules, progress, &mut collector)
+        }
     };
     let stopped = match read {
         Ok(()) => None,
         Err(Stopped::Rejected(reason)) => Some(reason),
         Err(Stopped::Io(error)) => return Err(error),
     };
-    if opened.form == Form::Table {
-        // Reading a table leaves the file at any place.
-        (&opened.file).rewind()?;
-    }
     let sha256 = source.finish()?;
     collector.finish(sha256, stopped, rules.max_rejected_share)
 }
 
 impl Reading {
+    /// Of a file that nothing but the digest was read of.
+    pub(crate) fn unread(sha256: Sha256, reason: String) -> Self {
+        Self {
+            sha256,
+            tally: Tally::default(),
+            ignored_columns: Vec::new(),
+            rejected: None,
+            outcome: Outcome::Bad(Rejected(reason)),
+        }
+    }
+
     /// What becomes of the file, as far as its rows decide.
     pub(crate) fn status(&self) -> FileStatus {
         match self.outcome {

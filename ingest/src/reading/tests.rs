@@ -4,6 +4,7 @@ use domain::row::{RawRow, judge};
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::unwatched;
 
 const HEADER: &str = "carat,cut,color,clarity,depth,table,price,x,y,z\n";
 const GOOD: &str = "1.1,Ideal,H,SI2,62.0,55.0,4733,6.61,6.65,4.11";
@@ -23,13 +24,31 @@ fn reading_of(name: &str, bytes: &[u8]) -> Reading {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
-    read(&open(&path).unwrap().unwrap(), &rules(folder.path())).unwrap()
+    let opened = open(&path).unwrap().unwrap();
+    read(&opened, &rules(folder.path()), &unwatched()).unwrap()
 }
 
 fn table() -> Vec<u8> {
+    rows_of_table(30)
+}
+
+fn rows_of_table(rows: usize) -> Vec<u8> {
     let fields: Vec<_> = GOOD.split(',').collect();
     let sample = judge(&RawRow(fields.try_into().unwrap())).unwrap();
-    storage::batch::write(&[sample; 30]).unwrap()
+    storage::batch::write(&vec![sample; rows]).unwrap()
+}
+
+/// F2: a table of few bytes may hold rows without end.
+#[test]
+fn a_table_is_measured_by_what_it_unpacks_to() {
+    let (small, large) = (rows_of_table(200), rows_of_table(250));
+    assert!(large.len() < 10_000);
+    let rejection = |bytes: &[u8]| reading_of("a.parquet", bytes).rejection();
+    assert_eq!(rejection(&small), None);
+    assert_eq!(
+        rejection(&large).as_deref(),
+        Some("the file holds more than 10000 bytes (unpacked); split it into smaller files")
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::{
     Rules, Stopped,
     collector::{Collector, Judged},
 };
+use crate::progress::Progress;
 
 /// Blocks between two threads; with the size of a block, this bounds memory.
 const WAITING: usize = 4;
@@ -22,14 +23,19 @@ type Work = (Block, Sender<Result<Judged, Stopped>>);
 /// What the blocks came to, in the order of the file.
 type InOrder = Receiver<Receiver<Result<Judged, Stopped>>>;
 
-pub(super) fn read(source: impl Read, rules: &Rules, collector: &mut Collector) -> Result<(), Stopped> {
+pub(super) fn read(
+    source: impl Read,
+    rules: &Rules,
+    progress: &Progress,
+    collector: &mut Collector,
+) -> Result<(), Stopped> {
     let mut splitter = Splitter::open(source, rules.limits)?;
     let header = splitter.header().clone();
     collector.ignore(header.ignored());
     thread::scope(|scope| {
         let (work, blocks) = bounded(WAITING);
         let (order, judged) = bounded(WAITING);
-        let collecting = scope.spawn(move || collect(&judged, collector));
+        let collecting = scope.spawn(move || collect(&judged, progress, collector));
         let workers = judging(scope, &header, &blocks);
         drop(blocks);
         let split = split(&mut splitter, &work, &order);
@@ -78,10 +84,11 @@ fn split(
     Ok(())
 }
 
-fn collect(in_order: &InOrder, collector: &mut Collector) -> Result<(), Stopped> {
+fn collect(in_order: &InOrder, progress: &Progress, collector: &mut Collector) -> Result<(), Stopped> {
     for judged in in_order {
         let judged = judged.recv().map_err(|_| panicked())?;
         collector.add(judged?)?;
+        progress.goes_on();
     }
     Ok(())
 }

@@ -83,6 +83,9 @@ pub struct Ingest {
     /// How often the inbox is looked through (`scan_interval_ms`).
     #[serde(rename = "scan_interval_ms", deserialize_with = "milliseconds")]
     pub scan_interval: Duration,
+    /// After how long without progress readiness says so (`stall_after_ms`).
+    #[serde(rename = "stall_after_ms", deserialize_with = "milliseconds")]
+    pub stall_after: Duration,
     /// A file with a larger share of bad rows is rejected whole, 0 to 1.
     pub max_rejected_share: f64,
     /// The folder for unnamed temporary files, absolute.

@@ -8,11 +8,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use super::found::{Found, Target};
 use crate::{
-    archive::{REJECTED_ROWS, REPORT, beside, file_beside},
+    archive::{REJECTED_ROWS, REPORT, Report, beside, file_beside},
     reading::Form,
 };
 
@@ -138,13 +137,10 @@ fn described(group: Group, folder: &str) -> io::Result<Found> {
 
 /// When a report says that the file was judged, or decided on; none when it is no report.
 fn reported(path: &Path) -> io::Result<Option<DateTime<Utc>>> {
-    if file_beside(path, REPORT).is_none() {
-        return Ok(None);
+    match file_beside(path, REPORT) {
+        Some(_) => Ok(Report::read(path)?.settled_at()),
+        None => Ok(None),
     }
-    let report: Value = serde_json::from_slice(&fs::read(path)?).unwrap_or_default();
-    let time = |value: &Value| value.as_str()?.parse::<DateTime<Utc>>().ok();
-    let judged = time(&report["finished_at"]);
-    Ok(judged.max(time(&report["decision"]["applied_at"])))
 }
 
 /// A name may hold line breaks, and codes that a terminal would follow.

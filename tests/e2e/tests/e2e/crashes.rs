@@ -7,11 +7,11 @@ use testkit::{Signal, Transaction, World, in_world};
 use crate::data::{System, diamonds, predict, serves};
 
 /// How many of this world's sessions wait for a lock that the test holds.
-const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+pub(crate) const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                        AND wait_event_type = 'Lock' AND application_name = ";
 
 /// Locks a table until the transaction is rolled back.
-async fn lock(world: &World, table: &str, mode: &str) -> Result<Transaction> {
+pub(crate) async fn lock(world: &World, table: &str, mode: &str) -> Result<Transaction> {
     let transaction = world.database.begin().await?;
     transaction
         .execute(&format!("LOCK TABLE {table} IN {mode} MODE"))

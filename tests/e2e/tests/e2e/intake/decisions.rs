@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use testkit::{Process, World, in_world, until};
 
+use super::outages::closed_gate;
 use crate::data::{HEADER, diamonds, get};
 
 const BLOCK: [(&str, &str); 1] = [("LAPIDARY__INGEST__DRIFT", "block")];
@@ -205,6 +206,61 @@ async fn a_withdrawn_file_leaves_the_next_dataset_version_and_no_earlier_one() -
             .flat_map(|name| [json!({"type": name}), json!({"type": "dataset.ready"})])
             .collect();
         assert_eq!(events, expected);
+        Ok(())
+    })
+    .await
+}
+
+/// W8: a withdrawal that another ingest overtakes is carried out all the same, with what that one added.
+#[tokio::test]
+async fn a_withdrawal_that_is_overtaken_finishes_the_difference() -> Result<()> {
+    in_world(|world| async move {
+        let mut desk = Desk::open(&world, &[]).await?;
+        let shared = diamonds(100, 1);
+        world.drop_file("a.csv", &shared)?;
+        let a = world.report("accepted", "a.csv").await?;
+        desk.ingest.signal(testkit::Signal::SIGTERM)?;
+        desk.ingest.ended().await?;
+        // Another ingest, with an inbox of its own, that looks for decisions before there is one, and never again.
+        let rarely = ("LAPIDARY__INGEST__SCAN_INTERVAL_MS", "86400000");
+        let inbox = world.path("other").display().to_string();
+        let other = [("LAPIDARY__INGEST__INBOX", inbox.as_str()), rarely];
+        let _other = world.start("ingest", &other).await?;
+        let drop_there = |name: &str, content: Vec<u8>| -> Result<()> {
+            let part = world.path("other").join(format!("{name}.part"));
+            std::fs::write(&part, content)?;
+            Ok(std::fs::rename(part, world.path("other").join(name))?)
+        };
+        drop_there("b.csv", diamonds(70, 2))?;
+        world.becomes("SELECT max(version) FROM datasets", 2).await?;
+        assert_eq!(desk.decide(&a, "withdraw").await?.0, 202);
+
+        // The other one is first in the queue for the next version, and the withdrawal was counted without it.
+        let gate = closed_gate(&world).await?;
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event = 'advisory' AND application_name = 'ingest'";
+        drop_there(
+            "c.csv",
+            [shared, diamonds(50, 3).split_off(HEADER.len())].concat(),
+        )?;
+        world.becomes(waiting, 1).await?;
+        desk.ingest = world.start("ingest", &[rarely]).await?;
+        world.becomes(waiting, 2).await?;
+        gate.rollback().await?;
+
+        let withdrawn = desk.becomes(&a, "withdrawn").await?;
+        assert_eq!(withdrawn["withdrawn_version"], 4);
+        let after = json!([
+            [100, ["a.csv"]],
+            [170, ["a.csv", "b.csv"]],
+            [220, ["a.csv", "b.csv", "c.csv"]],
+            [220, ["b.csv", "c.csv"]]
+        ]);
+        assert_eq!(
+            desk.versions().await?,
+            after,
+            "c.csv brings the rows of a.csv as well"
+        );
         Ok(())
     })
     .await

@@ -19,7 +19,7 @@ pub(crate) async fn says(ingest: &Process, component: &str, state: &str) -> Resu
     .await
 }
 
-async fn metric(ingest: &Process, name: &str) -> Result<Option<String>> {
+pub(super) async fn metric(ingest: &Process, name: &str) -> Result<Option<String>> {
     let url = format!("{}/metrics", ingest.address().await?);
     let text = reqwest::get(&url).await?.text().await?;
     let line = text.lines().find(|line| line.split('{').next() == Some(name));
@@ -152,7 +152,7 @@ async fn a_file_that_cannot_be_moved_is_taken_once_and_moved_when_that_can_be() 
 }
 
 /// Where dataset versions are given out, the test stands in the way.
-async fn closed_gate(world: &World) -> Result<Transaction> {
+pub(super) async fn closed_gate(world: &World) -> Result<Transaction> {
     let gate = world.database.begin().await?;
     gate.execute("SELECT pg_advisory_xact_lock(x'6c6170690002'::bigint)")
         .await?;
