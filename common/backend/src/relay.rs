@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use broker::{Message, Published};
-use service::{failpoint, health::Component};
+use service::{error::chain, failpoint, health::Component};
 use storage::outbox::{Backlog, OldestEvent, Unpublished};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -138,7 +138,7 @@ impl Report {
     }
 
     fn failed(&mut self, error: &anyhow::Error) {
-        let error = format!("{error:#}");
+        let error = chain(error.as_ref());
         if std::mem::replace(&mut self.failing, true) {
             tracing::debug!(error, "the outbox still waits");
         } else {

@@ -87,7 +87,7 @@ pub(crate) async fn run(
         Err(trouble) => write_down(trainer, lease, trouble, &log, stop).await,
     };
     match error {
-        // Nobody else may have the run: where the answer of a COMMIT was lost, this attempt itself has ended it.
+        // Where the answer of a COMMIT was lost, it was this attempt itself that ended the run.
         AttemptError::LeaseLost => commit::committed_before(trainer, lease, stop)
             .await
             .ok_or(AttemptError::LeaseLost),
