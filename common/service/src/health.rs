@@ -322,6 +322,20 @@ mod tests {
     }
 
     #[test]
+    fn one_loop_that_is_idle_does_not_hide_another_of_the_same_component_that_is_stalled() {
+        let health = Health::new(ticking());
+        let postgres = health.component("postgres", Need::Useful);
+        postgres.up();
+        let [stalled, busy] = [(); 2].map(|()| postgres.watchdog(Duration::ZERO));
+        stalled.working_on("claiming a linear run");
+        busy.working_on("reading the API keys");
+        busy.idle();
+        while health.snapshot().status == Status::Ready {}
+        let detail = health.snapshot().components["postgres"].detail.clone();
+        assert!(detail.unwrap_or_default().ends_with("claiming a linear run"));
+    }
+
+    #[test]
     fn work_without_progress_degrades_a_component_that_is_up_until_the_work_is_done() {
         let health = Health::new(ticking());
         let inbox = health.component("inbox", Need::Useful);

@@ -139,15 +139,26 @@ fn silence(limit: Duration) -> DbErr {
 pub(crate) fn with_pings(options: PoolOptions<Postgres>) -> PoolOptions<Postgres> {
     options
         .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(answers(connection)))
-        .after_release(|connection, _| Box::pin(answers(connection)))
+        .before_acquire(|connection, _| Box::pin(soon(connection.ping())))
+        .after_release(|connection, _| Box::pin(soon(leave_no_transaction(connection))))
 }
 
 /// On an error the pool closes the connection without saying goodbye.
-async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    match timeout(PING_LIMIT, connection.ping()).await {
+async fn soon(answer: impl Future<Output = Result<(), sqlx::Error>> + Send) -> Result<bool, sqlx::Error> {
+    match timeout(PING_LIMIT, answer).await {
         Ok(answer) => answer.map(|()| true),
         Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
+    }
+}
+
+/// A `BEGIN` whose answer was not waited for may have begun a transaction of which sqlx knows nothing. Whatever the
+/// next borrower writes would be rolled back with it.
+async fn leave_no_transaction(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // A statement outside of a transaction begins one of its own, at the same moment.
+    let began_earlier = sqlx::query_scalar("SELECT now() < statement_timestamp()");
+    match began_earlier.fetch_one(connection).await? {
+        false => Ok(()),
+        true => Err(sqlx::Error::Protocol("it is still in a transaction".to_owned())),
     }
 }
 
@@ -171,6 +182,9 @@ pub(crate) fn session_limits(statement_limit: Duration) -> [(&'static str, Strin
 
 #[cfg(test)]
 mod tests {
+    use sea_orm::sqlx::{Executor as _, Row as _};
+    use testkit::TestDatabase;
+
     use super::*;
     use crate::StorageError;
 
@@ -180,6 +194,34 @@ mod tests {
         assert!(error.is_unavailable());
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("Postgres did not answer within 30 s"), "{cause}");
+    }
+
+    /// W7: a call that is given up while its transaction begins.
+    #[tokio::test]
+    async fn a_connection_that_is_still_in_a_transaction_is_lent_to_nobody() -> anyhow::Result<()> {
+        let database = TestDatabase::empty().await?;
+        let pool = with_pings(PoolOptions::new().max_connections(1))
+            .connect(database.url())
+            .await?;
+        let mut processes = Vec::new();
+        for leave in ["SELECT 1", "SELECT 1", "BEGIN", "SELECT 1"] {
+            let mut connection = pool.acquire().await?;
+            let process = connection.fetch_one("SELECT pg_backend_pid()").await?;
+            processes.push(process.try_get::<i32, _>(0)?);
+            // As a `BEGIN` does whose answer nobody waited for: sqlx counts no transaction.
+            connection.execute(leave).await?;
+        }
+        pool.close().await;
+        database.delete().await?;
+        let [first, second, third, fourth] = processes[..] else {
+            anyhow::bail!("{processes:?}");
+        };
+        assert!(
+            first == second && second == third,
+            "healthy connections are kept: {processes:?}"
+        );
+        assert_ne!(third, fourth);
+        Ok(())
     }
 
     #[test]

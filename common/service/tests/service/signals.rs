@@ -22,6 +22,19 @@ async fn a_signal_stops_a_service_in_good_order() -> Result<()> {
     Ok(())
 }
 
+/// W5: a service that waits for a server at its start.
+#[tokio::test]
+async fn a_signal_stops_a_service_that_is_still_starting() -> Result<()> {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut service = Service::start("signals::starting_service")?;
+        line_with(&mut service.stdout, "starting").await?;
+        service.signal(signal)?;
+        line_with(&mut service.stdout, "finished").await?;
+        assert_eq!(service.exit_code().await?, Some(0), "{signal}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once_with_a_failure() -> Result<()> {
     let mut service = Service::start("signals::stubborn_service")?;
@@ -54,6 +67,21 @@ async fn polite_service() -> Result<()> {
         println!("finished");
         Ok(())
     });
+    life.run_until_stopped().await.exit()
+}
+
+#[tokio::test]
+#[ignore = "a service that the tests above start"]
+async fn starting_service() -> Result<()> {
+    let life = Lifecycle::new(DRAIN)?;
+    let soft = life.soft_stop();
+    life.spawn("work", async move {
+        soft.cancelled().await;
+        println!("finished");
+        Ok(())
+    });
+    println!("starting");
+    life.start(std::future::pending()).await?;
     life.run_until_stopped().await.exit()
 }
 

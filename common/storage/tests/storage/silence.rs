@@ -84,7 +84,8 @@ async fn silent_connections_make_room_for_new_ones_again_and_again() -> Result<(
         for _ in 0..3 {
             // Both places are taken when the way falls silent.
             let (one, other) = tokio::join!(silenced.newest_event(), silenced.newest_event());
-            (one?, other?);
+            one?;
+            other?;
             way.silence();
             let started = Instant::now();
             silenced.newest_event().await?;

@@ -128,6 +128,12 @@ const WRONG: [(&str, &str, &str, &str); 19] = [
         "expected",
     ),
     (
+        "LAPIDARY__POSTGRES__STATEMENT_TIMEOUT_MS",
+        "999",
+        "postgres.statement_timeout_ms",
+        "within 1000 to 86400000",
+    ),
+    (
         "LAPIDARY__TRAINING__KINDS",
         "linear,,xgboost",
         "training.kinds",
