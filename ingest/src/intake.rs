@@ -14,7 +14,7 @@ use ::service::{
 };
 use anyhow::Context as _;
 use backend::Backend;
-use datafile::{Limits, Rejection};
+use datafile::Limits;
 use domain::{
     Sha256,
     file::{DataFile, FileStatus, Timings},
@@ -25,7 +25,6 @@ use storage::intake::{Acceptance, Kept, OpenChange};
 use tracing::{info, warn};
 
 use crate::{
-    archive::{self, Stored},
     journal::Journal,
     known::{Distinct, Known, Run},
     metrics,
@@ -47,10 +46,10 @@ pub(crate) struct Intake {
     pub(crate) inbox: PathBuf,
     pub(crate) rules: Rules,
     pub(crate) progress: Progress,
-    journal: Journal,
+    pub(crate) journal: Journal,
     /// A file that is rejected unread, and of which the digest is being taken.
-    digesting: Option<Digesting>,
-    unmoved: Unmoved,
+    pub(crate) digesting: Option<Digesting>,
+    pub(crate) unmoved: Unmoved,
     drift: Drift,
     max_psi: f64,
 }
@@ -182,56 +181,13 @@ impl Intake {
         reading
     }
 
-    /// Why the file is rejected for its size or its past alone.
-    fn must_not_be_read(&self, path: &Path, snapshot: &Snapshot) -> Option<String> {
-        let limit = self.rules.limits.expanded_bytes;
-        if snapshot.bytes > limit {
-            return Some(Rejection::TooLarge { limit }.to_string());
-        }
-        let crashes = self.journal.crashes(&name_of(path), snapshot)?;
-        Some(format!(
-            "ingest stopped {crashes} times while reading it; its format may be damaged: write it anew, and drop it again"
-        ))
-    }
-
-    /// Rejects a file of which only the digest is read, a moment at each call.
-    async fn reject_unread(&mut self, path: &Path, opened: Opened, reason: String) -> anyhow::Result<Taken> {
-        let snapshot = opened.snapshot;
-        let mut digesting = match self.digesting.take() {
-            Some(same) if same.is_of(path, snapshot) => same,
-            Some(other) if other.is_current().unwrap_or(false) => {
-                self.digesting = Some(other);
-                return Ok(Taken::Unfinished);
-            }
-            _ => Digesting::new(path, opened),
-        };
-        let progress = self.progress.clone();
-        let step = blocking(path, move |_| Ok((digesting.step(&progress)?, digesting)));
-        let (digest, digesting) = step.await.context("the file cannot be read")?;
-        let Some(sha256) = digest else {
-            self.digesting = Some(digesting);
-            return Ok(Taken::Unfinished);
-        };
-        if !digesting.is_current()? {
-            return Ok(Taken::Changed);
-        }
-        if let Some(settled) = self.settled(sha256).await? {
-            return self.put_away(path, snapshot, settled, None).await;
-        }
-        let file = described(path, snapshot, &Reading::unread(sha256, reason), self.clock.now());
-        let taken = self.reject(path, snapshot, file, None).await?;
-        // If it is dropped again, it is read again.
-        self.journal.end(&name_of(path), &snapshot)?;
-        Ok(taken)
-    }
-
     /// The file with this content, if it was judged before and not rejected.
-    async fn settled(&self, sha256: Sha256) -> anyhow::Result<Option<DataFile>> {
+    pub(crate) async fn settled(&self, sha256: Sha256) -> anyhow::Result<Option<DataFile>> {
         let file = self.backend.database.data_file(sha256).await?;
         Ok(file.filter(|file| file.status != FileStatus::Rejected))
     }
 
-    async fn reject(
+    pub(crate) async fn reject(
         &mut self,
         path: &Path,
         snapshot: Snapshot,
@@ -414,48 +370,16 @@ impl Intake {
         }
         learned.context("the scratch folder cannot be written")
     }
-
-    /// Moves the judged file into its folder. When that fails it is not judged again: the next try moves it.
-    async fn put_away(
-        &mut self,
-        path: &Path,
-        snapshot: Snapshot,
-        file: DataFile,
-        rejected: Option<File>,
-    ) -> anyhow::Result<Taken> {
-        let started = Instant::now();
-        let (inbox, progress) = (self.inbox.clone(), self.progress.clone());
-        let moving = blocking(path, move |path| {
-            let stored = archive::store(&inbox, path, &snapshot, &file, rejected.as_ref(), &progress);
-            Ok((stored, file, rejected))
-        });
-        let (stored, file, rejected) = moving.await?;
-        metrics::step("move", started.elapsed());
-        match stored {
-            Ok(Stored::Archived | Stored::Gone) => Ok(Taken::Done),
-            Ok(Stored::Replaced) => {
-                warn!(
-                    file.name, file.sha256 = %file.sha256, status = %file.status,
-                    "replaced before it could be moved: its outcome stands, and what replaced it is judged by itself"
-                );
-                Ok(Taken::Changed)
-            }
-            Err(error) => {
-                self.unmoved.insert(path, snapshot, file, rejected);
-                Err(error).context("the file is judged, and cannot be moved")
-            }
-        }
-    }
 }
 
-fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
 }
 
-fn described(
+pub(crate) fn described(
     path: &Path,
     snapshot: Snapshot,
     reading: &Reading,

@@ -15,6 +15,7 @@ mod service;
 #[cfg(test)]
 mod testing;
 mod unmoved;
+mod unread;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use testkit::{Process, World, in_world, until};
 
-use super::{decisions::Desk, outages::says};
+use super::{
+    decisions::{Desk, dear},
+    outages::says,
+};
 use crate::{
     crashes::{WAITING, lock},
     data::{HEADER, diamonds},
@@ -107,10 +110,9 @@ async fn a_file_that_replaced_a_held_one_is_judged_itself() -> Result<()> {
         let desk = Desk::open(&world, &[("LAPIDARY__INGEST__DRIFT", "block")]).await?;
         world.drop_file("usual.csv", &diamonds(2000, 1))?;
         world.report("accepted", "usual.csv").await?;
-        let large: String = String::from_utf8(diamonds(500, 2))?.replace(",61.2,", ",99.2,");
-        world.drop_file("a.csv", large.as_bytes())?;
+        world.drop_file("a.csv", &dear(500, 2))?;
         let held = world.report("held", "a.csv").await?;
-        let other = diamonds(300, 3);
+        let other = diamonds(1000, 1);
         world.drop_file("held/a.csv", &other)?;
         assert_eq!(desk.decide(&held, "reject").await?.0, 202);
         desk.becomes(&held, "rejected").await?;

@@ -10,7 +10,7 @@ use crate::data::{HEADER, diamonds, get};
 const BLOCK: [(&str, &str); 1] = [("LAPIDARY__INGEST__DRIFT", "block")];
 
 /// As [`diamonds`], and ten times as dear.
-fn dear(rows: u32, seed: u32) -> Vec<u8> {
+pub(super) fn dear(rows: u32, seed: u32) -> Vec<u8> {
     let text = String::from_utf8_lossy(&diamonds(rows, seed)).into_owned();
     let dearer = |line: &str| {
         let mut fields: Vec<String> = line.split(',').map(ToOwned::to_owned).collect();
