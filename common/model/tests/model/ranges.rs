@@ -29,7 +29,7 @@ pub(crate) fn linear(samples: &[Sample]) -> Predictor {
         min_rows: 100,
         threads: 1,
     };
-    let made = make(&Learner::Linear, samples, 42, &resources, &Unwatched).unwrap();
+    let made = make(&Learner::Linear, &split(samples), 42, &resources, &Unwatched).unwrap();
     made.artifact.into_parts().0
 }
 
