@@ -21,7 +21,7 @@ async fn dataset_versions_without_a_usable_challenger_are_counted() -> Result<()
             let under_way = registry.unusable_versions().await?.count;
             assert_eq!(under_way, expected - 1, "a run under way says nothing yet");
             registry
-                .fail_run(&lease, &format!("{name} is odd"), &[], now())
+                .fail_run(&lease, &format!("{name} is odd"), &[])
                 .await?;
             let unusable = registry.unusable_versions().await?;
             assert_eq!(unusable.count, expected);

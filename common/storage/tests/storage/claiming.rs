@@ -61,7 +61,7 @@ async fn a_run_whose_trainers_always_fall_silent_is_given_up() -> Result<()> {
         for _ in 0..10 {
             claimed(&registry, OVER).await?;
         }
-        let claim = registry.claim_run(ModelKind::Linear, &terms(OVER), now()).await?;
+        let claim = registry.claim_run(ModelKind::Linear, &terms(OVER)).await?;
         assert!(
             matches!(&claim, Claim::GivenUp { lease, .. } if lease.run_id == run),
             "{claim:?}"
@@ -187,7 +187,7 @@ async fn a_run_that_failed_is_claimed_by_nobody_before_its_time() -> Result<()> 
         for trainer in ["first", "second"] {
             let mut terms = terms(LONG);
             terms.worker = trainer.to_owned();
-            let claim = registry.claim_run(ModelKind::Linear, &terms, now()).await?;
+            let claim = registry.claim_run(ModelKind::Linear, &terms).await?;
             assert!(
                 matches!(claim, Claim::Later(wait) if wait <= LONG && wait > LONG / 2),
                 "{trainer}: {claim:?}"
@@ -208,13 +208,13 @@ async fn a_run_on_demand_that_failed_waits_as_well_and_holds_up_no_other() -> Re
     over_registry(|registry, _| async move {
         accept(&registry, "a.csv").await?;
         let asked = registry
-            .open_run(ModelKind::Linear, DatasetVersion::FIRST, &terms(LONG), now())
+            .open_run(ModelKind::Linear, DatasetVersion::FIRST, &terms(LONG))
             .await?;
         assert!(registry.requeue_run(&asked, "no luck", &[], LONG).await?);
         let automatic = claimed(&registry, LONG).await?;
         assert_ne!(automatic.run_id, asked.run_id);
         finish(&registry, &automatic, None).await?;
-        let claim = registry.claim_run(ModelKind::Linear, &terms(LONG), now()).await?;
+        let claim = registry.claim_run(ModelKind::Linear, &terms(LONG)).await?;
         assert!(matches!(claim, Claim::Later(_)), "{claim:?}");
         Ok(())
     })
@@ -228,10 +228,10 @@ async fn silent_runs_of_kinds_that_nobody_trains_are_released_with_a_word() -> R
         accept(&registry, "a.csv").await?;
         let version = DatasetVersion::FIRST;
         let asked = registry
-            .open_run(ModelKind::Xgboost, version, &terms(OVER), now())
+            .open_run(ModelKind::Xgboost, version, &terms(OVER))
             .await?;
         let Claim::Claimed(automatic) = registry
-            .claim_run(ModelKind::ElasticNet, &terms(OVER), now())
+            .claim_run(ModelKind::ElasticNet, &terms(OVER))
             .await?
         else {
             panic!("it was not claimed");
@@ -267,7 +267,7 @@ async fn silent_runs_of_a_kind_with_a_live_run_are_left_to_its_trainer() -> Resu
         accept(&registry, "a.csv").await?;
         for lease in [OVER, LONG] {
             registry
-                .open_run(ModelKind::Xgboost, DatasetVersion::FIRST, &terms(lease), now())
+                .open_run(ModelKind::Xgboost, DatasetVersion::FIRST, &terms(lease))
                 .await?;
         }
         let released = registry.release_abandoned_runs(&[], Duration::ZERO).await?;
