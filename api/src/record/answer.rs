@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use domain::{
     ModelVersion,
-    traffic::{BodyDigest, RecordedBody, TrafficRecord},
+    traffic::{RecordedBody, TrafficRecord},
 };
 use futures_util::FutureExt as _;
 use hyper::body::Body as _;

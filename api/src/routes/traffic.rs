@@ -2,10 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use domain::{
     ModelVersion, Sha256,
