@@ -202,10 +202,12 @@ mod tests {
     fn other_answers_stay_as_they_are() {
         let kept = |response: Response| {
             let before = response.headers().clone();
-            in_words(response).headers() == before
+            *in_words(response).headers() == before
         };
         let json = [(header::CONTENT_TYPE, "application/json")];
-        assert!(kept((StatusCode::SERVICE_UNAVAILABLE, json, "{}").into_response()));
+        assert!(kept(
+            (StatusCode::SERVICE_UNAVAILABLE, json, "{}").into_response()
+        ));
         assert!(kept(Problem::broken().into_response()));
         assert!(kept((StatusCode::OK, Body::from("ok")).into_response()));
     }

@@ -162,7 +162,10 @@ fn moves(record: &TrafficRecord, served: &Served) -> anyhow::Result<Vec<Move>> {
     let after = prices(&serde_json::from_slice(&answer(record, served)?)?);
     let before = serde_json::from_slice(&record.response_body.bytes);
     let before = prices(&before.context("the recorded answer is not kept whole")?);
-    ensure!(before.len() == after.len(), "the recorded answer has another number of prices");
+    ensure!(
+        before.len() == after.len(),
+        "the recorded answer has another number of prices"
+    );
     let both = before.into_iter().zip(after);
     Ok(both
         .map(|(before, after)| Move {

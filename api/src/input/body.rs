@@ -197,7 +197,10 @@ mod tests {
         let problem = serde_json::to_value(read(SMALL_BYTES + 1).err().unwrap()).unwrap();
         assert_eq!(
             (&problem["status"], &problem["detail"]),
-            (&413.into(), &"the body is larger than 16384 bytes; send less".into())
+            (
+                &413.into(),
+                &"the body is larger than 16384 bytes; send less".into()
+            )
         );
     }
 

@@ -76,9 +76,7 @@ pub(crate) fn grade_text<T: FromStr<Err = UnknownGrade>>(
     faults: &mut Faults,
 ) -> Option<T> {
     let grade = text.parse();
-    grade
-        .map_err(|error: UnknownGrade| faults.add(place, error))
-        .ok()
+    grade.map_err(|error: UnknownGrade| faults.add(place, error)).ok()
 }
 
 fn quantity<T: TryFrom<f64, Error = OutOfRange>>(

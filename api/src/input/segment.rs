@@ -16,7 +16,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::from_request_parts(parts, state).await;
+        let path = Path::<String>::from_request_parts(parts, state).await;
         path.map(|Path(text)| Self(text))
             .map_err(|_| Problem::not_found("such page: its path is not UTF-8"))
     }
@@ -39,12 +39,25 @@ mod tests {
     #[test]
     fn a_thing_has_one_name_in_paths() {
         assert!(canonical::<ModelVersion>("10").is_some());
-        for other in ["", "0", "010", "+10", "-10", " 10", "10.0", "99999999999999999999"] {
+        for other in [
+            "",
+            "0",
+            "010",
+            "+10",
+            "-10",
+            " 10",
+            "10.0",
+            "99999999999999999999",
+        ] {
             assert!(canonical::<ModelVersion>(other).is_none(), "{other:?}");
         }
         let id = Uuid::from_u128(0xabcdef);
         assert_eq!(canonical(&id.to_string()), Some(id));
-        for other in [id.simple().to_string(), id.urn().to_string(), id.to_string().to_uppercase()] {
+        for other in [
+            id.simple().to_string(),
+            id.urn().to_string(),
+            id.to_string().to_uppercase(),
+        ] {
             assert_eq!(canonical::<Uuid>(&other), None, "{other}");
         }
         let sha256 = Sha256::of(b"");

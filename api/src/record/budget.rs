@@ -143,7 +143,11 @@ mod tests {
         let key = Some(Counted::Key(Uuid::nil()));
         assert_eq!(kept(&budgets, key, 90_000), 90_000);
         assert_eq!(kept(&budgets, key, 90_000), PREFIX_BYTES);
-        assert_eq!(kept(&budgets, key, 200_000), PREFIX_BYTES, "more than there ever is");
+        assert_eq!(
+            kept(&budgets, key, 200_000),
+            PREFIX_BYTES,
+            "more than there ever is"
+        );
         for _ in 0..10 {
             assert_eq!(kept(&budgets, None, 90_000), 90_000);
         }

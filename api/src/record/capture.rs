@@ -90,12 +90,7 @@ pub(super) fn shorten(record: &mut TrafficRecord, limits: &TextLimits) {
     }
 }
 
-fn cut(
-    text: &mut String,
-    limit: usize,
-    field: impl Fn() -> Cow<'static, str>,
-    noted: &mut Vec<Shortened>,
-) {
+fn cut(text: &mut String, limit: usize, field: impl Fn() -> Cow<'static, str>, noted: &mut Vec<Shortened>) {
     if text.len() <= limit {
         return;
     }
@@ -181,16 +176,26 @@ mod tests {
             .header("user-agent", "u".repeat(20_000))
             .header("referer", "short");
         let (mut head, ()) = request.body(()).unwrap().into_parts();
-        head.headers
-            .insert("accept", header::HeaderValue::from_bytes(long.as_bytes()).unwrap());
+        head.headers.insert(
+            "accept",
+            header::HeaderValue::from_bytes(long.as_bytes()).unwrap(),
+        );
         let mut record = draft(&head, Uuid::nil(), DateTime::UNIX_EPOCH);
         assert_eq!(
-            (record.method.len(), record.path.len(), record.query.as_ref().unwrap().len()),
+            (
+                record.method.len(),
+                record.path.len(),
+                record.query.as_ref().unwrap().len()
+            ),
             (64, 2048, 8192)
         );
         let headers: usize = record.request_headers.iter().map(|(_, value)| value.len()).sum();
         assert_eq!(headers, 1024 + "short".len());
-        let told: Vec<_> = record.shortened.iter().map(|it| (&*it.field, it.digest)).collect();
+        let told: Vec<_> = record
+            .shortened
+            .iter()
+            .map(|it| (&*it.field, it.digest))
+            .collect();
         let of = |text: &str| BodyDigest::of(text.as_bytes());
         let expected = [
             ("method", of(&"M".repeat(5000))),

@@ -47,6 +47,9 @@ pub(super) async fn run(recorder: Arc<Recorder>, database: Database) {
     let mut writer = database.traffic_writer();
     let mut days = tokio::time::interval(DAYS_EVERY);
     let mut rests_until = None;
+    for reason in ["missing", "unreadable", "torn"] {
+        undrained(reason).increment(0);
+    }
     loop {
         tokio::select! {
             _ = days.tick() => make_days(&recorder, &database).await,
@@ -170,15 +173,13 @@ async fn drain(
 }
 
 /// Forgets a file that is not there, and puts one aside that cannot be read.
-fn give_up(
-    spool: &Spool,
-    sealed: &Sealed,
-    error: &io::Error,
-    drained: &mut Drained,
-) -> anyhow::Result<()> {
+fn give_up(spool: &Spool, sealed: &Sealed, error: &io::Error, drained: &mut Drained) -> anyhow::Result<()> {
     let path = &sealed.path;
     if error.kind() == io::ErrorKind::NotFound {
-        error!(?path, "a spool file has gone, and the records in it; the rest is drained");
+        error!(
+            ?path,
+            "a spool file has gone, and the records in it; the rest is drained"
+        );
         spool.forget(sealed);
         drained.missing += 1;
         undrained("missing").increment(1);
@@ -208,10 +209,14 @@ async fn drain_file(
     tell: &mut impl FnMut(Step),
 ) -> Result<u64, Stop> {
     let path = sealed.path.clone();
-    let mut reader = blocking(move || Reader::open(&path)).await?.map_err(Stop::Unread)?;
+    let mut reader = blocking(move || Reader::open(&path))
+        .await?
+        .map_err(Stop::Unread)?;
     let (mut records, mut drained) = (0, 0);
     loop {
-        let (back, group, ending) = blocking(move || read_group(reader)).await?.map_err(Stop::Unread)?;
+        let (back, group, ending) = blocking(move || read_group(reader))
+            .await?
+            .map_err(Stop::Unread)?;
         reader = back;
         records += group.len() as u64;
         drained += write_group(spool, writer, &group, tell).await?;

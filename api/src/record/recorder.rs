@@ -135,7 +135,11 @@ impl Recorder {
         self.queue.push(record).await.map(drop).map_err(|_| Unrecorded)
     }
 
-    fn leave_what_is_kept(&self, mut record: Box<TrafficRecord>, network: Option<IpAddr>) -> Box<TrafficRecord> {
+    fn leave_what_is_kept(
+        &self,
+        mut record: Box<TrafficRecord>,
+        network: Option<IpAddr>,
+    ) -> Box<TrafficRecord> {
         redact(&mut record);
         let by_key = record.key_id.map(Counted::Key);
         self.budgets
@@ -153,7 +157,10 @@ impl Recorder {
                 self.refusals.before(self.clock.now().timestamp())
             };
             // All at once: each waits for its transaction.
-            let kept: Vec<_> = records.into_iter().map(|record| self.queue.push(record)).collect();
+            let kept: Vec<_> = records
+                .into_iter()
+                .map(|record| self.queue.push(record))
+                .collect();
             for one in kept {
                 // What is kept nowhere is counted as refused.
                 let _ = one.await;
@@ -227,7 +234,10 @@ impl Recorder {
     pub(crate) fn tell(&self) {
         let (bytes, limit) = (self.spool.bytes(), self.spool.limit());
         let share = bytes as f64 / limit as f64;
-        let trouble = self.disk_trouble().first_key_value().map(|(what, why)| format!("{what}: {why}"));
+        let trouble = self
+            .disk_trouble()
+            .first_key_value()
+            .map(|(what, why)| format!("{what}: {why}"));
         if let Some(trouble) = trouble {
             let told = format!("the spool's disk fails: {trouble}");
             // Without Postgres, every request depends on it.

@@ -177,7 +177,12 @@ mod tests {
         let body = format!("{{\"diamonds\":[{}1]}}", "1,".repeat(10_000));
         let plain = record("/v1/predictions/batch", 200, "application/json", body.as_bytes());
         assert_eq!(redacted(plain.clone()), plain);
-        let looked_at = of_known(record("/v1/predictions", 422, "application/json", body.as_bytes()));
+        let looked_at = of_known(record(
+            "/v1/predictions",
+            422,
+            "application/json",
+            body.as_bytes(),
+        ));
         assert_eq!(redacted(looked_at.clone()), looked_at);
     }
 
@@ -207,13 +212,19 @@ mod tests {
         let mut got = record("/v1/models", 200, "", &body);
         got.method = "GET".into();
         assert_eq!(redacted(got).request_body.bytes.len(), PREFIX_BYTES);
-        assert_eq!(kept(404, "", b"short"), RecordedBody::whole(Bytes::from_static(b"short")));
+        assert_eq!(
+            kept(404, "", b"short"),
+            RecordedBody::whole(Bytes::from_static(b"short"))
+        );
     }
 
     /// S11: keys are found in text of single bytes.
     #[test]
     fn what_is_no_text_is_told_by_its_digest() {
-        let wide: Vec<u8> = "{\"key\":\"lap_op_0011\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let wide: Vec<u8> = "{\"key\":\"lap_op_0011\"}"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
         for body in [&wide[..], b"\xff\xfe", b"\0"] {
             let digest = RecordedBody::digest(BodyDigest::of(body));
             assert_eq!(kept(400, "application/json", body), digest);
@@ -231,7 +242,10 @@ mod tests {
             "multipart/form-data; boundary=x",
             "Multipart/Mixed",
         ] {
-            assert_eq!(kept(415, form, b"pin=1234"), RecordedBody::whole(Bytes::from_static(REDACTED)));
+            assert_eq!(
+                kept(415, form, b"pin=1234"),
+                RecordedBody::whole(Bytes::from_static(REDACTED))
+            );
         }
     }
 
@@ -239,17 +253,29 @@ mod tests {
     #[test]
     fn keys_are_not_kept() {
         for (sent, clean) in [
-            (&br#"{"x":"lap_op_0011223344"}"#[..], &br#"{"x":"lap_op_REDACTED"}"#[..]),
-            (br#"{"x":"lap\u005fop_00-11.22"}"#, br#"{"x":"lap\u005fop_REDACTED"}"#),
+            (
+                &br#"{"x":"lap_op_0011223344"}"#[..],
+                &br#"{"x":"lap_op_REDACTED"}"#[..],
+            ),
+            (
+                br#"{"x":"lap\u005fop_00-11.22"}"#,
+                br#"{"x":"lap\u005fop_REDACTED"}"#,
+            ),
         ] {
             for status in [200, 422] {
                 let body = kept(status, "application/json", sent);
-                assert_eq!((&body.bytes[..], body.digest), (clean, Some(BodyDigest::of(sent))));
+                assert_eq!(
+                    (&body.bytes[..], body.digest),
+                    (clean, Some(BodyDigest::of(sent)))
+                );
             }
         }
         let mut told = record("/v1/x", 422, "", b"");
         told.response_body = RecordedBody::whole(Bytes::from_static(b"since is \"lap_op_00\""));
-        assert_eq!(&redacted(told).response_body.bytes[..], b"since is \"lap_op_REDACTED\"");
+        assert_eq!(
+            &redacted(told).response_body.bytes[..],
+            b"since is \"lap_op_REDACTED\""
+        );
     }
 
     #[test]
@@ -257,7 +283,10 @@ mod tests {
         let sent = br#"{"password":"hunter2"}"#;
         let clean = br#"{"password":"REDACTED"}"#;
         let body = kept(422, "application/json", sent);
-        assert_eq!((&body.bytes[..], body.digest), (&clean[..], Some(BodyDigest::of(clean))));
+        assert_eq!(
+            (&body.bytes[..], body.digest),
+            (&clean[..], Some(BodyDigest::of(clean)))
+        );
         let known = of_known(record("/v1/x", 422, "application/json", sent));
         assert_eq!(redacted(known).request_body, body);
     }
@@ -270,6 +299,9 @@ mod tests {
         assert!(is_large(&record));
         let kept = redacted(record).request_body;
         assert!(kept.bytes.starts_with(b"lap_cl_REDACTED lap_cl_REDACTED "));
-        assert_eq!((kept.bytes.len(), kept.digest), (PREFIX_BYTES, Some(BodyDigest::of(&bomb))));
+        assert_eq!(
+            (kept.bytes.len(), kept.digest),
+            (PREFIX_BYTES, Some(BodyDigest::of(&bomb)))
+        );
     }
 }

@@ -153,7 +153,9 @@ mod tests {
     #[test]
     fn at_the_end_all_are_on_record() {
         let refusals = Refusals::default();
-        let first = (0..5).filter_map(|_| refusals.take(address(1), refused(0))).count();
+        let first = (0..5)
+            .filter_map(|_| refusals.take(address(1), refused(0)))
+            .count();
         assert_eq!(first, 1);
         assert_eq!(stand_for(&refusals.close()), 4);
         assert!(refusals.take(address(1), refused(0)).is_some());

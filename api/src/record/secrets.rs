@@ -29,7 +29,7 @@ const SECRET: [&str; 10] = [
 ];
 /// The same of fields whose names end so, such as `db_password` and `x-api-key`.
 const SECRET_ENDS: [&str; 6] = ["password", "passwd", "passphrase", "secret", "token", "apikey"];
-const LONGEST_NAME: usize = 40;
+const LONGEST_NAME: usize = 32;
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,8 @@ impl Name {
 
     fn is_secret(&self) -> bool {
         let name = &self.letters[..self.length];
-        SECRET.iter().any(|it| it.as_bytes() == name) || SECRET_ENDS.iter().any(|end| name.ends_with(end.as_bytes()))
+        SECRET.iter().any(|it| it.as_bytes() == name)
+            || SECRET_ENDS.iter().any(|end| name.ends_with(end.as_bytes()))
     }
 }
 
@@ -145,7 +146,9 @@ impl Pass<'_> {
             self.at += unit.length;
             match unit.byte {
                 b'l' | b'L' if self.key(here) => {}
-                b'=' | b':' if self.secrets == Secrets::KeysAndFields && self.name.is_secret() => self.value(),
+                b'=' | b':' if self.secrets == Secrets::KeysAndFields && self.name.is_secret() => {
+                    self.value()
+                }
                 byte if is_of_a_name(byte) => self.name.add(byte),
                 b'"' | b'\'' | b' ' | b'\t' => self.name.is_over = true,
                 _ => self.name = Name::default(),
@@ -201,7 +204,9 @@ impl Pass<'_> {
     fn after(&self, here: usize, prefix: &str) -> Option<usize> {
         prefix.bytes().try_fold(here, |at, expected| {
             let unit = self.unit(at)?;
-            unit.byte.eq_ignore_ascii_case(&expected).then_some(at + unit.length)
+            unit.byte
+                .eq_ignore_ascii_case(&expected)
+                .then_some(at + unit.length)
         })
     }
 
@@ -304,7 +309,10 @@ mod tests {
         for (sent, kept) in [
             (format!("/x/lap_op_{secret}/y"), "/x/lap_op_REDACTED/y"),
             (format!("a lap%5Fop%5F{secret}"), "a lap%5Fop%5FREDACTED"),
-            (format!("lap%255Fop%255f{secret}&n=5"), "lap%255Fop%255fREDACTED&n=5"),
+            (
+                format!("lap%255Fop%255f{secret}&n=5"),
+                "lap%255Fop%255fREDACTED&n=5",
+            ),
             (format!("%6cap_cl_{secret}%26n"), "%6cap_cl_REDACTED%26n"),
             (
                 format!(r#"["lap\u005fop\u005f{secret}",1]"#),
@@ -334,7 +342,10 @@ mod tests {
                 r#"{"db_Password" : "REDACTED", "n": 1}"#,
             ),
             (r#"{"\u0074oken":123}"#, r#"{"\u0074oken":REDACTED}"#),
-            ("Authorization: Bearer abc\r\nx: y", "Authorization: REDACTED\r\nx: y"),
+            (
+                "Authorization: Bearer abc\r\nx: y",
+                "Authorization: REDACTED\r\nx: y",
+            ),
             (
                 r#""{\"password\":\"a b\",\"n\":1}""#,
                 r#""{\"password\":\"REDACTED\",\"n\":1}""#,
@@ -377,7 +388,17 @@ mod tests {
     /// it would not end.
     #[test]
     fn four_megabytes_of_anything_are_one_pass() {
-        for piece in ["lap_cl_ ", "lap_cl_", "lap_cl_x ", "%25", "\\", "lap%5F", "key=\"", "key=", "_"] {
+        for piece in [
+            "lap_cl_ ",
+            "lap_cl_",
+            "lap_cl_x ",
+            "%25",
+            "\\",
+            "lap%5F",
+            "key=\"",
+            "key=",
+            "_",
+        ] {
             let text = piece.repeat((4 << 20) / piece.len());
             assert!(clean(&text).len() <= 2 * text.len());
         }

@@ -2,11 +2,7 @@
 //!
 //! The decision is written down here, and carried out by ingest.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use domain::{
     decision::Verb,
     file::{DataFile, FileStatus},

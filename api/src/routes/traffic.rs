@@ -2,10 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use domain::{
     ModelVersion, Sha256,
@@ -101,8 +98,7 @@ pub(crate) struct Record {
     response_body: Value,
     /// Texts of the request's head of which only the beginning is kept; none as a rule.
     shortened: Vec<ShortenedText>,
-    /// How many more requests this record stands for: those of the same address that were refused for their rate since its
-    /// record before.
+    /// How many more requests this record stands for: those of its address that were refused for their rate.
     #[schema(example = 0)]
     repeats: u32,
 }

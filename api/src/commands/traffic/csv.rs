@@ -113,7 +113,15 @@ mod tests {
     /// S18: what clients sent is not run by whoever opens the file.
     #[test]
     fn a_cell_is_no_formula() {
-        for formula in ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
+        for formula in [
+            "=cmd|' /C calc'!A0",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+        ] {
             assert_eq!(harmless(formula.to_owned()), format!("'{formula}"));
         }
         for plain in ["", "200", "carat=1", "'=1", "{\"carat\":-1}"] {

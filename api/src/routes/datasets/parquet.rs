@@ -16,7 +16,12 @@ use utoipa::ToSchema;
 
 use super::missing;
 use crate::{
-    access::Operator, input::{Params, Segment, canonical}, problem::Problem, record::BodyTold, service::App, serving::export,
+    access::Operator,
+    input::{Params, Segment, canonical},
+    problem::Problem,
+    record::BodyTold,
+    service::App,
+    serving::export,
 };
 
 /// Bytes that are sent at a time.

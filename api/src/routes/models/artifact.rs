@@ -8,7 +8,12 @@ use axum::{
 use model::Artifact;
 
 use super::missing;
-use crate::{access::Operator, input::{Params, Segment, canonical}, problem::Problem, service::App};
+use crate::{
+    access::Operator,
+    input::{Params, Segment, canonical},
+    problem::Problem,
+    service::App,
+};
 
 /// Download a model
 ///

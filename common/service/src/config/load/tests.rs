@@ -89,7 +89,13 @@ fn a_store_url_is_taken_as_it_is() {
 }
 
 /// Variable, value, the setting's name and a part of the reason.
-const WRONG: [(&str, &str, &str, &str); 19] = [
+const WRONG: [(&str, &str, &str, &str); 20] = [
+    (
+        "LAPIDARY__TRAFFIC__ADDRESS_BYTES_PER_MINUTE",
+        "-1",
+        "traffic.address_bytes_per_minute",
+        "expected",
+    ),
     ("LAPIDARY__TRAINER__LEASE_MS", "soon", "trainer.lease_ms", "soon"),
     (
         "LAPIDARY__TRAINER__LEASE_MS",

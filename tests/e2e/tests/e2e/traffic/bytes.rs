@@ -34,7 +34,10 @@ async fn is_recorded(world: &World, id: &str, body: &[u8]) -> Result<()> {
         Ok(text) if !text.contains('\0') => json!({"length": body.len(), "is_whole": true, "is_told": null}),
         _ => json!({"length": 0, "is_whole": false, "is_told": true}),
     };
-    ensure!(rows == [expected.clone()], "{id} is on record as {rows:?}, not as {expected}");
+    ensure!(
+        rows == [expected.clone()],
+        "{id} is on record as {rows:?}, not as {expected}"
+    );
     Ok(())
 }
 

@@ -126,7 +126,10 @@ async fn an_export_is_nobody_elses_to_read_and_runs_nothing() -> Result<()> {
         }
         let text = fs::read_to_string(world.path("a.csv"))?;
         let row = text.lines().nth(1).unwrap_or_default();
-        assert!(row.contains(",'=cmd|' /C calc'!A0,") && row.contains(",'+1,text,"), "{row}");
+        assert!(
+            row.contains(",'=cmd|' /C calc'!A0,") && row.contains(",'+1,text,"),
+            "{row}"
+        );
         Ok(())
     })
     .await

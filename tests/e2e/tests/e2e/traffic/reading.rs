@@ -113,7 +113,10 @@ async fn a_record_shows_both_bodies_and_no_key() -> Result<()> {
             json!({"accept": "*/*", "content-type": "application/json"})
         );
         assert_eq!(record["query"], "key=REDACTED");
-        assert_eq!((&record["shortened"], &record["repeats"]), (&json!([]), &json!(0)));
+        assert_eq!(
+            (&record["shortened"], &record["repeats"]),
+            (&json!([]), &json!(0))
+        );
         let secrets = format!(
             "SELECT count(*) FROM traffic WHERE traffic::text LIKE '%{}%'",
             operator.key

