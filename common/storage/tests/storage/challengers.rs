@@ -6,7 +6,7 @@ use anyhow::Result;
 use domain::DatasetVersion;
 use storage::challengers::UnusableVersions;
 
-use crate::support::{accept, claimed, finish, now, over_registry};
+use crate::support::{accept, claimed, finish, over_registry};
 
 const LONG: Duration = Duration::from_secs(600);
 

@@ -83,7 +83,7 @@ async fn a_rejection_whose_commit_lost_its_answer_is_told_once() -> Result<()> {
         rejected.status = FileStatus::Rejected;
         rejected.rejection = Some("no rows".to_owned());
         way.lose_commit_after("INSERT INTO \"data_files\"");
-        registry.record_rejection(&rejected).await?;
+        registry.record_rejection(&mut rejected).await?;
         way.lost_commit().await;
         assert_eq!(raw.number("SELECT count(*) FROM events").await?, 1);
         Ok(())

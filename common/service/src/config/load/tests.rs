@@ -89,7 +89,7 @@ fn a_store_url_is_taken_as_it_is() {
 }
 
 /// Variable, value, the setting's name and a part of the reason.
-const WRONG: [(&str, &str, &str, &str); 20] = [
+const WRONG: [(&str, &str, &str, &str); 24] = [
     (
         "LAPIDARY__TRAFFIC__ADDRESS_BYTES_PER_MINUTE",
         "-1",
