@@ -10,7 +10,9 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt};
-use lapin::{Channel, Connection, ConnectionProperties, Event, uri::AMQPUri};
+use lapin::{
+    Channel, ChannelStatus, Connection, ConnectionProperties, ConnectionStatus, Event, uri::AMQPUri,
+};
 use secrecy::{ExposeSecret, SecretString};
 use service::error::chain;
 use tokio::{
@@ -68,7 +70,7 @@ impl Link {
         let channel = connection.create_channel().await.map_err(BrokerError::Connect)?;
         let faults = declare(&connection, &settings.topology).await?;
         let is_usable = Arc::<AtomicBool>::default();
-        let (state, _monitor) = monitor(&connection, reporter, &is_usable);
+        let (state, _monitor) = monitor(&connection, &channel, reporter, &is_usable);
         Ok(Self {
             connection,
             channel,
@@ -209,6 +211,7 @@ fn parse(url: &SecretString) -> Result<AMQPUri, BrokerError> {
 /// Watches the connection's events. There may be one listener only: lapin's listeners compete for them.
 fn monitor(
     connection: &Connection,
+    channel: &Channel,
     reporter: &Reporter,
     is_usable: &Arc<AtomicBool>,
 ) -> (watch::Receiver<LinkState>, AbortOnDropHandle<()>) {
@@ -219,27 +222,42 @@ fn monitor(
         _ => LinkState::Up,
     };
     let (sender, state) = watch::channel(first);
-    let task = tokio::spawn(follow(events, sender, reporter.clone(), Arc::clone(is_usable)));
+    let monitor = Monitor {
+        connection: connection.status().clone(),
+        channel: channel.status().clone(),
+        link: sender,
+        reporter: reporter.clone(),
+        is_usable: Arc::clone(is_usable),
+    };
+    let task = tokio::spawn(monitor.follow(events));
     (state, AbortOnDropHandle::new(task))
 }
 
-async fn follow(
-    events: impl Stream<Item = Event>,
+/// Reports a connection's events, and those of its main channel.
+struct Monitor {
+    connection: ConnectionStatus,
+    channel: ChannelStatus,
     link: watch::Sender<LinkState>,
     reporter: Reporter,
     is_usable: Arc<AtomicBool>,
-) {
-    let mut events = std::pin::pin!(events);
-    while let Some(event) = events.next().await {
-        let state = match event {
-            Event::ConnectionBlocked(reason) => LinkState::Blocked(reason),
-            Event::Connected | Event::ConnectionUnblocked => LinkState::Up,
-            Event::Error(error) => LinkState::Down(chain(&error)),
-            _ => continue,
-        };
-        link.send_replace(state.clone());
-        if state != LinkState::Up || is_usable.load(Ordering::SeqCst) {
-            reporter.report(state);
+}
+
+impl Monitor {
+    async fn follow(self, events: impl Stream<Item = Event>) {
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            let state = match event {
+                Event::ConnectionBlocked(reason) => LinkState::Blocked(reason),
+                Event::Connected | Event::ConnectionUnblocked => LinkState::Up,
+                // Another channel, on which the broker refused to declare a queue.
+                Event::Error(_) if self.connection.connected() && self.channel.connected() => continue,
+                Event::Error(error) => LinkState::Down(chain(&error)),
+                _ => continue,
+            };
+            self.link.send_replace(state.clone());
+            if state != LinkState::Up || self.is_usable.load(Ordering::SeqCst) {
+                self.reporter.report(state);
+            }
         }
     }
 }

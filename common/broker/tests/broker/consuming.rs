@@ -190,10 +190,16 @@ async fn a_queue_of_another_type_stops_its_own_kind_only() -> Result<()> {
             "{why:?}"
         );
         let mut other = Running::of("xgboost", settings(&vhost));
-        Publisher::new(settings(&vhost)).connect().await?;
         becomes(&mut other.state, is_up).await?;
-        Publisher::new(settings(&vhost)).publish(&[ready("work")]).await?;
+        let publisher = Publisher::new(settings(&vhost));
+        publisher.publish(&[ready("work")]).await?;
+        publisher.redeclare().await?;
         other.call().await?.answer(Outcome::Done);
+        publisher.publish(&[ready("more work")]).await?;
+        other.call().await?.answer(Outcome::Done);
+        for state in [&other.state, &publisher.state()] {
+            assert!(is_up(&state.borrow()), "{:?}", state.borrow());
+        }
         other.stop().await?;
         consumer.stop().await
     })
