@@ -1,9 +1,9 @@
 # `make` alone lists the targets. What they do is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-model bench-serving bench-similar bench-training profile check-api
+.PHONY: help demo up down status logs clean build test lint servers install bench-ingest bench-model bench-serving bench-similar bench-training profile check-api check-hostile
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s  %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s  %s\n", $$1, $$2}'
 
 demo: up ## everything: install, build, start, drop the bundled data, wait for a price
 	@python3 scripts/demo.py
@@ -58,6 +58,9 @@ profile: ## make the profile that the project's own crates are compiled with ane
 
 check-api: build ## let schemathesis attack the API of a system of its own, with a key and without
 	@scripts/check-api.sh
+
+check-hostile: build ## attack a system of its own with everything at once, while an honest client measures
+	@scripts/check-hostile.sh
 
 install:
 	@scripts/install.sh

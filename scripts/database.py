@@ -1,5 +1,7 @@
-"""Makes a database, or deletes one that nobody uses: database.py create|drop URL NAME. Needs psycopg."""
+"""Makes a database on the server at LAPIDARY_TEST_POSTGRES_URL, or deletes one that nobody uses there:
+database.py create|drop NAME. Needs psycopg."""
 
+import os
 import sys
 
 import psycopg
@@ -9,8 +11,8 @@ STATEMENTS = {"create": "CREATE DATABASE {}", "drop": "DROP DATABASE IF EXISTS {
 
 
 def main():
-    verb, url, name = sys.argv[1:]
-    with psycopg.connect(url, autocommit=True) as connection:
+    verb, name = sys.argv[1:]
+    with psycopg.connect(os.environ["LAPIDARY_TEST_POSTGRES_URL"], autocommit=True) as connection:
         connection.execute(STATEMENTS[verb].format(psycopg.sql.Identifier(name).as_string(connection)))
 
 

@@ -1,7 +1,13 @@
 //! Reading the registry. Strangers share half of the connections to Postgres, and each has a part of that half, so that
 //! operators, and what this service asks by itself, need not wait behind them.
 
-use std::{net::IpAddr, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use storage::Database;
@@ -10,28 +16,26 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    access::Caller,
-    problem::Problem,
-    service::App,
-    shares::{Share, Shares},
-};
+use crate::{access::Caller, problem::Problem, service::App};
 
 /// How long a stranger waits for a place.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Of one address, at work or waiting.
-const PLACES_PER_ADDRESS: u64 = 4;
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// Of one address, at work or waiting for a place among all; more wait for these.
+const PER_ADDRESS: usize = 2;
+/// With so many addresses it is looked which of them are still there.
+const MANY: usize = 1000;
 
 /// The places for strangers.
 pub(crate) struct Readers {
     places: Arc<Semaphore>,
-    per_address: Shares<IpAddr>,
+    of_address: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    patience: Duration,
 }
 
 /// A place among them, until it is dropped.
-pub(crate) struct Place {
+struct Place {
     _place: OwnedSemaphorePermit,
-    _share: Option<Share<IpAddr>>,
+    _of_address: Option<OwnedSemaphorePermit>,
 }
 
 /// The registry, for the caller of a request.
@@ -42,30 +46,50 @@ pub(crate) struct Registry {
 
 impl Readers {
     /// Of so many connections, half are for strangers.
-    pub(crate) fn new(connections: u32) -> Self {
+    pub(crate) fn new(connections: u32, patience: Duration) -> Self {
         let places = usize::try_from(connections / 2).unwrap_or(1).max(1);
         Self {
             places: Arc::new(Semaphore::new(places)),
-            per_address: Shares::new(PLACES_PER_ADDRESS),
+            of_address: Mutex::default(),
+            patience,
         }
     }
 
-    /// Waits for a place.
+    /// Waits for a place: first for one of the address' own, so that it does not fill the queue for all.
     async fn enter(&self, network: Option<IpAddr>) -> Result<Place, Problem> {
-        let share = network.map(|network| self.per_address.take(network, 1).ok_or_else(busy));
-        let share = share.transpose()?;
-        match timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(Ok(place)) => Ok(Place {
+        let own = network.map(|network| self.places_of(network));
+        let entering = async {
+            let of_address = match own {
+                Some(own) => Some(own.acquire_owned().await.ok()?),
+                None => None,
+            };
+            let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+            Some(Place {
                 _place: place,
-                _share: share,
-            }),
-            _ => Err(busy()),
-        }
+                _of_address: of_address,
+            })
+        };
+        let entered = timeout(self.patience, entering).await.ok().flatten();
+        entered.ok_or_else(busy)
     }
 
     /// Waits for a place for as long as it takes, for what nobody waits for.
     pub(crate) async fn wait(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+
+    /// The places of an address, which last for as long as it uses them.
+    fn places_of(&self, network: IpAddr) -> Arc<Semaphore> {
+        let mut all = self.of_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = all.get(&network).and_then(Weak::upgrade) {
+            return there;
+        }
+        if all.len() >= MANY {
+            all.retain(|_, places| places.strong_count() > 0);
+        }
+        let places = Arc::new(Semaphore::new(PER_ADDRESS));
+        all.insert(network, Arc::downgrade(&places));
+        places
     }
 }
 
@@ -113,18 +137,21 @@ mod tests {
     use super::*;
 
     /// S6: strangers' queries leave connections to operators, and one address leaves places to others.
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn strangers_have_half_of_the_connections_and_one_address_a_part_of_that() {
-        let readers = Readers::new(10);
+        let readers = Readers::new(6, Duration::from_millis(10));
         let address = |last| Some(IpAddr::from([192, 0, 2, last]));
         let mut places = Vec::new();
-        for _ in 0..PLACES_PER_ADDRESS {
+        for _ in 0..PER_ADDRESS {
             places.push(readers.enter(address(1)).await.ok().unwrap());
         }
         assert!(readers.enter(address(1)).await.is_err());
         places.push(readers.enter(address(2)).await.ok().unwrap());
-        assert_eq!(readers.places.available_permits(), 0, "half of ten are taken");
-        assert!(readers.enter(address(3)).await.is_err(), "it has waited for long enough");
+        assert_eq!(readers.places.available_permits(), 0, "half of six are taken");
+        assert!(
+            readers.enter(address(3)).await.is_err(),
+            "it has waited for long enough"
+        );
         drop(places);
         assert!(readers.enter(address(1)).await.is_ok());
     }

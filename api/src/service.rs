@@ -34,7 +34,7 @@ use crate::{
     feed::Feed,
     problem::Problem,
     record::Recorder,
-    registry::Readers,
+    registry::{PATIENCE as READER_PATIENCE, Readers},
     routes::Routes,
     server::{self, Limits},
     serving::Serving,
@@ -154,7 +154,7 @@ async fn build(
         feed: Feed::new(lifecycle.soft_stop()),
         streams: Arc::new(Semaphore::new(api.max_streams)),
         streams_of: Shares::new(api.max_streams_per_address),
-        readers: Readers::new(config.postgres.max_connections),
+        readers: Readers::new(config.postgres.max_connections, READER_PATIENCE),
         look: Arc::default(),
         registry_known: AtomicBool::default(),
     })))

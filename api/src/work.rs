@@ -248,7 +248,10 @@ mod tests {
         let waited = started.elapsed();
         batches.iter().for_each(tokio::task::JoinHandle::abort);
         // Each piece takes 1 ms, and on a busy machine ten times that.
-        assert!(waited < pieces * Duration::from_millis(10), "{waited:?} for {pieces} pieces");
+        assert!(
+            waited < pieces * Duration::from_millis(10),
+            "{waited:?} for {pieces} pieces"
+        );
     }
 
     /// S16: one caller has a part of the places for batches.

@@ -40,11 +40,6 @@ impl Caller {
         self.network
     }
 
-    /// Its key's identity.
-    pub(crate) fn key(&self) -> Option<Uuid> {
-        self.key.as_ref().map(|key| key.id)
-    }
-
     /// Whether an operator's key came with the request.
     pub(crate) fn is_operator(&self) -> bool {
         self.key.as_ref().is_some_and(|key| key.role == Role::Operator)

@@ -11,7 +11,8 @@ use crate::problem::Problem;
 
 /// What probes ask, by whatever name; there is nothing to read in it.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
-const ONE_HOST: &str = "a request names the host that it is for, once, by the header `host`; send one such header";
+const ONE_HOST: &str =
+    "a request names the host that it is for, once, by the header `host`; send one such header";
 const UNKNOWN: &str = "the API is not called by the name that the header `host` gives: \
     call it by its IP address or as localhost, or add the name to the setting api.hosts";
 
@@ -90,7 +91,11 @@ mod tests {
             .fold(request, |request, host| request.header("host", *host));
         let (head, ()) = request.body(()).unwrap().into_parts();
         let problem = hosts.check(&head).err()?;
-        Some(axum::response::IntoResponse::into_response(problem).status().as_u16())
+        Some(
+            axum::response::IntoResponse::into_response(problem)
+                .status()
+                .as_u16(),
+        )
     }
 
     fn hosts(names: &[&str], require_key: bool) -> Hosts {
@@ -137,8 +142,14 @@ mod tests {
     fn a_request_without_a_host_or_with_two_is_refused() {
         let own = hosts(&[], false);
         assert_eq!(refused(&own, "/v1/models", &[]), Some(400));
-        assert_eq!(refused(&own, "/v1/models", &["localhost", "localhost"]), Some(400));
-        assert_eq!(refused(&own, "http://evil.example/v1/models", &["localhost"]), Some(421));
+        assert_eq!(
+            refused(&own, "/v1/models", &["localhost", "localhost"]),
+            Some(400)
+        );
+        assert_eq!(
+            refused(&own, "http://evil.example/v1/models", &["localhost"]),
+            Some(421)
+        );
         assert_eq!(refused(&own, "http://localhost/v1/models", &["localhost"]), None);
     }
 

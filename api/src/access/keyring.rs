@@ -165,9 +165,10 @@ impl Keyring {
         let is_same = *self.snapshot() == keys && self.file.exists();
         self.replace(keys);
         let mut age = self.lock();
+        let was_away = age.seen() >= WRITE_EVERY;
         (age.read_at, age.before, age.since) = (self.clock.now(), Duration::ZERO, Instant::now());
         age.by_this_process = true;
-        if is_same && age.is_written() {
+        if is_same && age.is_written() && !was_away {
             return Ok(());
         }
         self.write(&mut age)

@@ -72,32 +72,25 @@ impl Rates {
 
     /// Counts a request with this key.
     pub(crate) fn of_key(&self, key: Uuid) -> Rate {
-        self.count(Some(Counted::Key(key)), ONE)
+        let keys = self.keys.as_ref();
+        keys.map_or(Rate::Unlimited, |keys| keys.count(key, ONE))
     }
 
     /// Counts a request from this address; none has no limit.
     pub(crate) fn of_address(&self, network: Option<IpAddr>) -> Rate {
-        self.count(network.map(Counted::Address), ONE)
+        let limited = self.addresses.as_ref().zip(network);
+        limited.map_or(Rate::Unlimited, |(addresses, network)| {
+            addresses.count(network, ONE)
+        })
     }
 
     /// Counts what a batch of so many diamonds costs beyond the request that was counted already; none where it costs
     /// no more.
     pub(crate) fn of_batch(&self, caller: Option<Counted>, diamonds: usize) -> Option<Rate> {
-        let requests = u32::try_from(diamonds.div_ceil(DIAMONDS_A_REQUEST)).unwrap_or(u32::MAX);
-        let more = NonZeroU32::new(requests.saturating_sub(1))?;
-        Some(self.count(caller, more))
-    }
-
-    fn count(&self, caller: Option<Counted>, requests: NonZeroU32) -> Rate {
-        let rate = match caller {
-            Some(Counted::Key(key)) => self.keys.as_ref().map(|keys| keys.count(key, requests)),
-            Some(Counted::Address(network)) => {
-                let addresses = self.addresses.as_ref();
-                addresses.map(|addresses| addresses.count(network, requests))
-            }
-            None => None,
-        };
-        rate.unwrap_or(Rate::Unlimited)
+        match caller? {
+            Counted::Key(key) => self.keys.as_ref()?.count_batch(key, diamonds),
+            Counted::Address(network) => self.addresses.as_ref()?.count_batch(network, diamonds),
+        }
     }
 }
 
@@ -111,14 +104,20 @@ impl<K: Clone + std::hash::Hash + Eq> Caller<K> {
         }
     }
 
-    /// What costs more than there ever is, costs all there is.
+    /// One that costs more than there ever is, costs all there is.
+    fn count_batch(&self, caller: K, diamonds: usize) -> Option<Rate> {
+        let requests = u32::try_from(diamonds.div_ceil(DIAMONDS_A_REQUEST)).unwrap_or(u32::MAX);
+        let more = requests.min(self.per_second.get()).saturating_sub(1);
+        NonZeroU32::new(more).map(|more| self.count(caller, more))
+    }
+
     fn count(&self, caller: K, requests: NonZeroU32) -> Rate {
         if self.limiter.len() >= MOST_CALLERS {
             self.limiter.retain_recent();
         }
         let crowded = self.limiter.len() >= MOST_CALLERS;
         let caller = Some(caller).filter(|_| !crowded);
-        match self.limiter.check_key_n(&caller, requests.min(self.per_second)) {
+        match self.limiter.check_key_n(&caller, requests) {
             Ok(Ok(snapshot)) => Rate::Left(self.standing(&snapshot)),
             Ok(Err(not_until)) => {
                 let wait = not_until.wait_time_from(self.limiter.clock().now());
@@ -252,8 +251,10 @@ mod tests {
         assert!(batch(50).is_none(), "it costs the request that was counted");
         assert_eq!(batch(201).as_ref().and_then(left), Some(5));
         assert!(matches!(batch(10_000), Some(Rate::Exceeded(_))));
-        let fresh = rates.of_batch(Some(Counted::Key(Uuid::from_u128(2))), 10_000);
-        assert_eq!(fresh.as_ref().and_then(left), Some(0), "whoever has all gets it");
-        assert!(matches!(rates.of_batch(None, 10_000), Some(Rate::Unlimited)));
+        let other = Uuid::from_u128(2);
+        assert_eq!(left(&rates.of_key(other)), Some(9));
+        let whole = rates.of_batch(Some(Counted::Key(other)), 10_000);
+        assert_eq!(whole.as_ref().and_then(left), Some(0), "whoever has all gets it");
+        assert!(rates.of_batch(None, 10_000).is_none());
     }
 }

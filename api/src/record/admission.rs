@@ -170,13 +170,14 @@ impl Admission {
 }
 
 impl HeldBytes {
-    /// Holds so many bytes more.
-    pub(super) async fn grow(&mut self, more: usize) -> Result<(), Excess> {
-        self.bytes += more as u64;
-        if self.bytes <= SMALL_BYTES {
+    /// Holds so many bytes in all, if that is more than before.
+    pub(super) async fn hold(&mut self, bytes: usize) -> Result<(), Excess> {
+        let bytes = bytes as u64;
+        if bytes <= self.bytes.max(SMALL_BYTES) {
             return Ok(());
         }
-        Box::pin(self.reserve(self.bytes.div_ceil(UNIT_BYTES))).await
+        self.bytes = bytes;
+        Box::pin(self.reserve(bytes.div_ceil(UNIT_BYTES))).await
     }
 
     /// Whether any are held.
@@ -269,16 +270,20 @@ mod tests {
     async fn bytes_are_held_as_they_arrive_and_cost_their_sender_first() {
         let admission = Admission::new(10, 800 << 10, 0.125, SOON);
         let mut announced = admission.bytes(address(1));
-        announced.grow(10).await.unwrap();
-        assert_eq!(admission.units.free.available_permits(), 800, "small ones are free");
-        announced.grow(80 << 10).await.unwrap();
-        assert_eq!(admission.units.free.available_permits(), 800 - 81);
+        announced.hold(10).await.unwrap();
+        assert_eq!(
+            admission.units.free.available_permits(),
+            800,
+            "small ones are free"
+        );
+        announced.hold(80 << 10).await.unwrap();
+        assert_eq!(admission.units.free.available_permits(), 800 - 80);
         let mut more = admission.bytes(address(1));
-        assert_eq!(more.grow(30 << 10).await, Err(Excess::OfAddress));
+        assert_eq!(more.hold(30 << 10).await, Err(Excess::OfAddress));
         let mut other = admission.bytes(address(2));
-        other.grow(99 << 10).await.unwrap();
+        other.hold(99 << 10).await.unwrap();
         drop(announced);
-        assert_eq!(more.grow(1 << 10).await, Ok(()));
+        assert_eq!(more.hold(31 << 10).await, Ok(()));
         drop((other, more));
         assert_eq!(admission.units.free.available_permits(), 800);
     }
@@ -287,14 +292,14 @@ mod tests {
     async fn large_bodies_share_what_there_is_and_one_that_is_larger_has_it_alone() {
         let admission = Admission::new(10, 100 << 10, 1.0, SOON);
         let (mut large, mut other) = (admission.bytes(None), admission.bytes(None));
-        large.grow(1 << 30).await.unwrap();
-        large.grow(1 << 30).await.unwrap();
-        assert_eq!(other.grow(50 << 10).await, Err(Excess::Overall));
+        large.hold(1 << 30).await.unwrap();
+        large.hold(2 << 30).await.unwrap();
+        assert_eq!(other.hold(50 << 10).await, Err(Excess::Overall));
         assert!(matches!(enter(&admission, None).await, Entry::Admitted(_)));
         drop(large);
         let mut halves = [admission.bytes(None), admission.bytes(address(1))];
         for half in &mut halves {
-            half.grow(50 << 10).await.unwrap();
+            half.hold(50 << 10).await.unwrap();
         }
     }
 

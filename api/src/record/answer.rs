@@ -169,7 +169,7 @@ impl Reply {
             Some(BodyTold(digest)) => RecordedBody::digest(digest),
             None => RecordedBody::whole(bytes.clone()),
         };
-        if let Err(excess) = held.grow(bytes.len()).await {
+        if let Err(excess) = held.hold(bytes.len()).await {
             let refused = Problem::overloaded(excess.detail()).into_response();
             let (small, body) = refused.into_parts();
             head = small;

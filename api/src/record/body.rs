@@ -15,7 +15,10 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::admission::{Excess, HeldBytes};
-use crate::{input::{body_fault, too_large}, problem::Problem};
+use crate::{
+    input::{body_fault, too_large},
+    problem::Problem,
+};
 
 /// What is handed to the HTTP library in one go; it copies it.
 const PIECE: usize = 1 << 15;
@@ -54,14 +57,16 @@ pub(super) async fn collect(
         return Ok(Bytes::new());
     };
     let first = first.map_err(refused)?.into_data().unwrap_or_default();
-    arrived.grow(first.len()).await.map_err(Unread::Excess)?;
+    arrived.hold(first.len()).await.map_err(Unread::Excess)?;
     if body.is_end_stream() {
         return Ok(first);
     }
     let mut bytes = BytesMut::from(first);
     while let Some(frame) = body.frame().await {
         let more = frame.map_err(refused)?.into_data().unwrap_or_default();
-        arrived.grow(more.len()).await.map_err(Unread::Excess)?;
+        bytes.reserve(more.len());
+        // What it takes, which is more than what has come, for it grows in steps.
+        arrived.hold(bytes.capacity()).await.map_err(Unread::Excess)?;
         bytes.extend_from_slice(&more);
     }
     Ok(bytes.freeze())

@@ -136,7 +136,10 @@ pub(crate) struct List<T> {
 }
 
 /// Answers with a part of a list. `read` gets one from the registry, each item with the cursor of what comes after it.
-pub(crate) async fn list<T, F>(page: PageRequest, read: impl Fn(PageRequest) -> F) -> Result<ListJson, Problem>
+pub(crate) async fn list<T, F>(
+    page: PageRequest,
+    read: impl Fn(PageRequest) -> F,
+) -> Result<ListJson, Problem>
 where
     T: Serialize,
     F: Future<Output = Result<Page<(String, T)>, StorageError>>,
@@ -221,7 +224,12 @@ mod tests {
     }
 
     /// A registry with so many items of so many bytes each, behind their numbers; and what was read of it at a time.
-    async fn listed(items: usize, bytes: usize, limit: u64, cursor: Option<&str>) -> (serde_json::Value, Response) {
+    async fn listed(
+        items: usize,
+        bytes: usize,
+        limit: u64,
+        cursor: Option<&str>,
+    ) -> (serde_json::Value, Response) {
         let read = |page: PageRequest| async move {
             let first: usize = page.cursor.map_or(0, |cursor| cursor.parse().unwrap());
             let end = (first + page.limit as usize).min(items);
@@ -248,9 +256,14 @@ mod tests {
             let (list, response) = listed(300, 10_000, 1000, cursor.as_deref()).await;
             let length = list.to_string().len();
             assert!(length <= LARGEST_BYTES + 100, "{length}");
-            assert!(response.extensions().get::<BodyTold>().is_some(), "on record by its digest");
+            assert!(
+                response.extensions().get::<BodyTold>().is_some(),
+                "on record by its digest"
+            );
             seen += list["items"].as_array().unwrap().len();
-            let Some(next) = list["next_cursor"].as_str() else { break };
+            let Some(next) = list["next_cursor"].as_str() else {
+                break;
+            };
             assert_eq!(next, seen.to_string());
             cursor = Some(next.to_owned());
         }

@@ -120,6 +120,10 @@ fn refusals(parameters: &[&Parameter], has_body: bool, for_operators: bool) -> V
             "this needs a key; send a key, as the header `Authorization: Bearer KEY`",
         ),
         (
+            421,
+            "the API is not called by the name that the header `host` gives; call it by its IP address",
+        ),
+        (
             422,
             "\"colour\" is not a parameter here; there are: limit, cursor",
         ),

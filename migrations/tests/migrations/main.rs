@@ -240,10 +240,20 @@ async fn working_keys_that_share_a_name_are_told_apart() -> Result<()> {
         Migrator::up(database.connection(), None).await?;
         for (expected, counted) in [
             (3, "count(DISTINCT name) FROM api_keys WHERE revoked_at IS NULL"),
-            (1, "count(*) FROM api_keys WHERE revoked_at IS NULL AND name = 'web'"),
-            (1, "count(*) FROM api_keys WHERE revoked_at IS NOT NULL AND name = 'web'"),
+            (
+                1,
+                "count(*) FROM api_keys WHERE revoked_at IS NULL AND name = 'web'",
+            ),
+            (
+                1,
+                "count(*) FROM api_keys WHERE revoked_at IS NOT NULL AND name = 'web'",
+            ),
         ] {
-            assert_eq!(database.number(&format!("SELECT {counted}")).await?, expected, "{counted}");
+            assert_eq!(
+                database.number(&format!("SELECT {counted}")).await?,
+                expected,
+                "{counted}"
+            );
         }
         Ok(())
     })

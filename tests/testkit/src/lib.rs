@@ -6,6 +6,7 @@ mod cluster;
 mod database;
 mod files;
 pub mod generate;
+pub mod hostile;
 mod node;
 mod port;
 mod process;

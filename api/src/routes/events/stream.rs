@@ -112,7 +112,8 @@ pub(crate) async fn stream(
 
 /// One caller's streams must not keep others from theirs.
 fn too_many() -> Problem {
-    let detail = "this address, or this key, follows events in as many streams as it may: close one of them first";
+    let detail =
+        "this address, or this key, follows events in as many streams as it may: close one of them first";
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1)
 }
 

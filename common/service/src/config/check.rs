@@ -134,7 +134,8 @@ fn hosts(name: &str, hosts: &[String]) -> Check {
     match hosts.iter().find(|host| *host != "*" && !is_name(host)) {
         None => Ok(()),
         Some(host) => {
-            let reason = format!("{host:?} is no name such as prices.example, nor *; it takes no scheme and no port");
+            let reason =
+                format!("{host:?} is no name such as prices.example, nor *; it takes no scheme and no port");
             Err(SettingError::wrong(name, reason))
         }
     }

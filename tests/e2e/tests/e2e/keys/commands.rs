@@ -32,7 +32,10 @@ async fn a_key_is_shown_once_and_listed_without_its_text() -> Result<()> {
             "{listed}"
         );
         let taken = refused(&world, &["add", "--name", "web", "--role", "operator"], &[]).await?;
-        assert!(taken.contains("a working key is named \"web\" already; choose another name"), "{taken}");
+        assert!(
+            taken.contains("a working key is named \"web\" already; choose another name"),
+            "{taken}"
+        );
         let role = refused(&world, &["add", "--name", "web", "--role", "admin"], &[]).await?;
         assert!(role.contains("there are: client, operator"), "{role}");
         let nobody = refused(&world, &["revoke", "nobody"], &[("RUST_BACKTRACE", "1")]).await?;

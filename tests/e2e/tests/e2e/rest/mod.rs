@@ -1,11 +1,13 @@
 //! The REST API as web developers and operators meet it.
 
 mod access;
+mod attacked;
 mod champions;
 mod clients;
 mod errors;
 mod events;
 mod hostile;
+mod limits;
 mod offline;
 mod prices;
 mod swaps;
@@ -18,6 +20,8 @@ use testkit::World;
 
 use crate::data::{System, diamonds, serves};
 
+/// What whoever gets in is told before there is a model.
+const NO_MODEL: &str = "no model serves yet: drop a data file into the inbox, and try again in a moment";
 const DIAMOND: &str = r#"{"carat":1.1,"cut":"Ideal","color":"H","clarity":"SI2"}"#;
 
 /// The three services with a model of a first file.

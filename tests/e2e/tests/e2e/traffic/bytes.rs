@@ -141,7 +141,7 @@ async fn a_client_that_hangs_up_stops_neither_the_handler_nor_the_record() -> Re
             .await?;
         let mut client = TcpStream::connect(address.trim_start_matches("http://")).await?;
         client
-            .write_all(b"GET /v1/files HTTP/1.1\r\nhost: api\r\n\r\n")
+            .write_all(b"GET /v1/files HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .await?;
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                        AND wait_event_type = 'Lock' AND application_name = 'api'";

@@ -1,0 +1,22 @@
+//! Everything hostile at once, for a few seconds; `make check-hostile` does it for minutes, and looks at times as well.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use testkit::{allow_open_files, hostile::System, in_world};
+
+/// S1 to S16: an honest client is answered, memory and the database stay within their bounds.
+#[tokio::test]
+async fn an_honest_client_is_answered_while_everything_is_against_it() -> Result<()> {
+    allow_open_files(4096)?;
+    in_world(|world| async move {
+        let system = System::start(&world).await?;
+        let (calm, attacked) = (Duration::from_millis(500), Duration::from_secs(5));
+        let outcome = system.attack(&world, calm, attacked).await?;
+        println!("{outcome}");
+        let missed = outcome.missed(attacked);
+        ensure!(missed.is_empty(), "{missed:?}\n{outcome}");
+        Ok(())
+    })
+    .await
+}
