@@ -30,26 +30,30 @@ pub(super) fn redact(record: &mut TrafficRecord) {
     if record.path.starts_with(OWN) {
         record.response_body = RecordedBody::digest(BodyDigest::of(&record.response_body.bytes));
     }
-    if !record.request_body.bytes.is_empty() {
-        record.request_body = request_body(record);
+    if let Some(body) = other_request_body(record) {
+        record.request_body = body;
     }
     if may_hold(Secrets::Keys, &record.response_body.bytes) {
         record.response_body = clean_text(Secrets::Keys, &record.response_body);
     }
 }
 
-fn request_body(record: &TrafficRecord) -> RecordedBody {
+/// What is kept instead of the request's body; none where all of it stays.
+fn other_request_body(record: &TrafficRecord) -> Option<RecordedBody> {
     let body = &record.request_body;
+    if body.bytes.is_empty() {
+        return None;
+    }
     if is_form(record) {
         // Without a digest: what people choose as a password can be guessed by it.
-        return RecordedBody::whole(Bytes::from_static(REDACTED));
+        return Some(RecordedBody::whole(Bytes::from_static(REDACTED)));
     }
     if !is_taken(record) {
-        return beginning(&body.bytes);
+        return Some(beginning(&body.bytes));
     }
     // Routes take text; what else a caller sends may be a key in wider characters.
     if !is_success(record.status) && plain_text(&body.bytes).is_none() {
-        return RecordedBody::digest(BodyDigest::of(&body.bytes));
+        return Some(RecordedBody::digest(BodyDigest::of(&body.bytes)));
     }
     // What a route took and answered has no fields but those that it knows.
     let secrets = if is_success(record.status) {
@@ -57,11 +61,7 @@ fn request_body(record: &TrafficRecord) -> RecordedBody {
     } else {
         Secrets::KeysAndFields
     };
-    if may_hold(secrets, &body.bytes) {
-        clean_text(secrets, body)
-    } else {
-        body.clone()
-    }
+    may_hold(secrets, &body.bytes).then(|| clean_text(secrets, body))
 }
 
 /// Whether a route took the body: of a caller without a key when it was of use, else when it was looked at.
@@ -128,8 +128,8 @@ fn is_form(record: &TrafficRecord) -> bool {
     let content_type = headers.find(|(name, _)| name == "content-type");
     content_type.is_some_and(|(_, value)| {
         let essence = value.split(';').next().unwrap_or_default().trim();
-        let essence = essence.to_ascii_lowercase();
-        essence == FORM || essence.starts_with(MULTIPART)
+        let kind = essence.get(..MULTIPART.len());
+        essence.eq_ignore_ascii_case(FORM) || kind.is_some_and(|kind| kind.eq_ignore_ascii_case(MULTIPART))
     })
 }
 

@@ -159,10 +159,14 @@ fn a_deleted_folder_is_made_again_and_claimed_and_no_file_is_written_over() {
     spool.append(&[&record(1, b"")]).unwrap();
     assert!(matches!(Spool::claim(spool.folder()), Err(SpoolError::Taken(_))));
     assert_eq!(read(&spool.seal()[0]).0, [record(1, b"")]);
-    let foreign = segment::path(spool.folder(), 2);
-    fs::write(&foreign, b"foreign").unwrap();
+    let foreign = [2, 3, 4].map(|number| segment::path(spool.folder(), number));
+    for path in &foreign {
+        fs::write(path, b"foreign").unwrap();
+    }
     spool.append(&[&record(2, b"")]).unwrap();
-    assert_eq!(fs::read(foreign).unwrap(), b"foreign");
+    for path in foreign {
+        assert_eq!(fs::read(path).unwrap(), b"foreign");
+    }
     assert_eq!(read(&spool.seal()[1]).0, [record(2, b"")]);
 }
 

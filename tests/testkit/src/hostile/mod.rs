@@ -25,9 +25,10 @@ pub use honest::Times;
 pub const SETTINGS: [(&str, &str); 1] = [("LAPIDARY__API__LIMIT_LOOPBACK", "true")];
 /// The most memory that the API may take.
 const MEMORY_MIB: u64 = 512;
-/// By how much the database may grow: by a start, and every second. Records of strangers are bounded for each address.
+/// By how much the database may grow: by a start, and every second. That is room for 200 small records a second of each
+/// address that floods, and none for the bodies that are poured in.
 const GROWTH_BYTES: i64 = 32 << 20;
-const GROWTH_BYTES_PER_SECOND: i64 = 1 << 20;
+const GROWTH_BYTES_PER_SECOND: i64 = 4 << 20;
 /// Models that lists have, beside the champion.
 const MODELS: u32 = 1000;
 

