@@ -107,7 +107,7 @@ fn repeated() -> Vec<Repeated> {
     let lists = lists.map(|list| request("GET", &format!("/v1/{list}?limit=1000"), "", b""));
     let keys = "lap_cl_ ".repeat(BODY_LIMIT / 8);
     let noise: Vec<u8> = (0..BODY_LIMIT as u64)
-        .map(|byte| (byte * byte >> 7) as u8)
+        .map(|byte| ((byte * byte) >> 7) as u8)
         .collect();
     let parameters = format!("/v1/models?{}{}", "a&".repeat(15_000), "n&".repeat(15_000));
     let head = format!(
