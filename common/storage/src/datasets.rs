@@ -1,15 +1,13 @@
 //! Reading dataset versions: what they are made of, and their samples.
 
-use std::collections::HashSet;
-
 use domain::{
-    DatasetVersion, Sample, SampleHash, Sha256,
+    DatasetVersion, Sample, Sha256,
     dataset::{Dataset, DatasetFile},
 };
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 
 use crate::{
-    Database, During, Page, PageRequest, StorageError, Store, batch,
+    Database, DatasetReader, During, Page, PageRequest, StorageError, Store,
     database::sql,
     entity::{data_file, dataset},
     file_row::Kept,
@@ -124,26 +122,34 @@ impl Database {
         Ok(changes)
     }
 
-    /// Every sample of a dataset version, in its order: files as accepted, rows as they stand in
-    /// them, identical samples once, at their first place.
+    /// Every sample of a dataset version at once: see [`Database::read_dataset`].
     ///
     /// # Errors
     ///
     /// When Postgres or the object store does not answer, or a batch is missing or damaged.
     pub async fn samples(&self, store: &Store, version: DatasetVersion) -> Result<Vec<Sample>, StorageError> {
-        let mut seen = HashSet::new();
+        let mut reader = self.read_dataset(store, version).await?;
         let mut samples = Vec::new();
-        for (_, kept) in self.contents(version).await? {
-            let bytes = store.batch(kept.batch).await?;
-            let batch = tokio::task::spawn_blocking(move || batch::read(bytes)).await;
-            let batch = batch.map_err(|_| StorageError::BadBatch("reading it panicked".to_owned()))??;
-            samples.extend(
-                batch
-                    .into_iter()
-                    .filter(|sample| seen.insert(SampleHash::of(sample))),
-            );
+        while let Some(some) = reader.next().await? {
+            samples.extend(some);
         }
         Ok(samples)
+    }
+
+    /// Begins to read the samples of a dataset version in its order: files as accepted, rows as they stand in them,
+    /// identical samples once, at their first place.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not answer.
+    pub async fn read_dataset(
+        &self,
+        store: &Store,
+        version: DatasetVersion,
+    ) -> Result<DatasetReader, StorageError> {
+        let contents = self.contents(version).await?;
+        let batches = contents.into_iter().map(|(_, kept)| kept.batch).collect();
+        Ok(DatasetReader::new(store.clone(), batches))
     }
 
     async fn with_files(&self, row: dataset::Model) -> Result<Dataset, StorageError> {

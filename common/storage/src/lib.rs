@@ -9,6 +9,7 @@ pub mod batch;
 mod clock;
 pub mod data_files;
 mod database;
+mod dataset_reader;
 pub mod datasets;
 pub mod decisions;
 mod entity;
@@ -31,6 +32,7 @@ pub mod table;
 pub mod traffic;
 
 pub use database::{Database, DatabaseSettings};
+pub use dataset_reader::DatasetReader;
 pub use error::StorageError;
 pub use listing::During;
 pub use page::{Page, PageRequest};

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Seek as _},
     path::Path as FilePath,
     sync::Arc,
 };
@@ -159,6 +159,21 @@ impl Store {
             upload.put(part.freeze()).await?;
         }
         upload.shutdown().await.map_err(unavailable)
+    }
+
+    /// A Parquet batch of any size as a local file, at its beginning: the store's own or an unnamed copy.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing or damaged, or the store does not answer, or the copy cannot be written.
+    pub async fn batch_file(&self, digest: Sha256) -> Result<File, StorageError> {
+        let path = location(ObjectKind::Batch, digest);
+        let object = self.open_object(&path).await?;
+        if let GetResultPayload::File(file, _) = object.payload {
+            let hashed = spawn_blocking(move || verified_file(&path, digest, file));
+            return hashed.await.map_err(io::Error::other)?;
+        }
+        self.copy_batch(digest, tempfile::tempfile()?).await
     }
 
     /// Copies a Parquet batch of any size into a local file, and rewinds it.
@@ -334,6 +349,22 @@ fn verified(path: &Path, expected: Sha256, found: Sha256) -> Result<(), StorageE
         path: path.to_string(),
         found,
     })
+}
+
+/// Hashes a file, and rewinds it.
+fn verified_file(path: &Path, expected: Sha256, mut file: File) -> Result<File, StorageError> {
+    let mut hasher = sha2::Sha256::new();
+    let mut piece = vec![0; PART];
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&piece[..read]);
+    }
+    verified(path, expected, Sha256::finish(hasher))?;
+    file.rewind()?;
+    Ok(file)
 }
 
 fn location(kind: ObjectKind, digest: Sha256) -> Path {
