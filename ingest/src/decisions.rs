@@ -2,10 +2,10 @@
 
 use anyhow::Context as _;
 use domain::{decision::Verb, file::FileStatus};
-use storage::{StorageError, decisions::OpenDecision, intake::OpenChange};
+use storage::{StorageError, decisions::OpenDecision};
 use tracing::info;
 
-use crate::{archive, intake::Intake, known};
+use crate::{archive, intake::Intake};
 
 impl Intake {
     /// Carries out every decision that waits, oldest first. One that cannot be carried out holds up no other.
@@ -40,39 +40,6 @@ impl Intake {
             }
             Verb::Withdraw => self.withdraw(decision).await,
         }
-    }
-
-    async fn accept_decided(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
-        let hashes = known::distinct_of(&self.backend, &self.rules.scratch, decision.batch).await?;
-        let change = self.begin().await?;
-        let rows_known = self.known.count(&hashes.hashes)? + hashes.repeats;
-        let now = self.clock.now();
-        Ok(change.accept_decided(decision, rows_known, now).await?)
-    }
-
-    async fn withdraw(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
-        let newest = self.backend.database.newest_dataset().await?;
-        let newest = newest.context("there is no dataset to withdraw from")?;
-        // This takes as long as the dataset is large: nobody waits for it, and Postgres ends no idle transaction.
-        let rows = self
-            .known
-            .rows_without(&self.backend, newest, decision.file.sha256)
-            .await?;
-        let change = self.backend.database.begin_decided().await?;
-        if change.newest().map(|now| now.version) != Some(newest) {
-            // Another ingest was faster; the decision stays open and is looked at again.
-            change.give_up().await?;
-            return Ok(false);
-        }
-        Ok(change.withdraw_decided(decision, rows, self.clock.now()).await?)
-    }
-
-    async fn begin(&mut self) -> anyhow::Result<OpenChange> {
-        let change = self.backend.database.begin_decided().await?;
-        if let Some(newest) = change.newest() {
-            self.known.catch_up(&self.backend, newest.version).await?;
-        }
-        Ok(change)
     }
 
     /// Moves the files out of `held/` that wait no longer.

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,20 +20,27 @@ use domain::{
     file::{DataFile, FileStatus, Timings},
     profile::{Distribution, Profile},
 };
-use storage::intake::{Acceptance, Kept, OpenChange};
+use storage::{
+    datasets::VersionStamp,
+    intake::{Acceptance, Kept, OpenChange},
+};
 use tracing::info;
 
 use crate::{
     archive,
-    known::{Distinct, Known, Run},
+    known::{Known, Run, is_broken_object},
     metrics,
     reading::{self, Good, Outcome, Reading, Rules, Snapshot},
+    storing::{FileRows, NewRows},
 };
 
 /// Rows that are judged at once, in bytes of the file.
 const BLOCK_BYTES: usize = 1 << 20;
 /// A longer row rejects the file.
 const RECORD_BYTES: usize = 1 << 20;
+
+/// So often others may commit first; then what they brought is taken out while they wait.
+pub(crate) const MOST_LOSSES: u32 = 2;
 
 /// Takes files; one at a time.
 pub(crate) struct Intake {
@@ -59,9 +67,21 @@ struct Candidate {
     path: PathBuf,
     snapshot: Snapshot,
     file: DataFile,
-    kept: Kept,
-    hashes: Distinct,
+    distribution: Distribution,
+    rows: FileRows,
+    new: NewRows,
     rejected: Option<File>,
+}
+
+impl Candidate {
+    fn kept(&self) -> Kept {
+        Kept {
+            batch: self.new.batch.sha256,
+            overlaps: self.new.overlaps,
+            hashes: Some(self.rows.hashes_file().sha256),
+            distribution: self.distribution.clone(),
+        }
+    }
 }
 
 impl Intake {
@@ -87,9 +107,14 @@ impl Intake {
 
     /// Takes the file at `path`; on an error nothing happened, or all of it, and it can be taken again.
     pub(crate) async fn take(&mut self, path: &Path) -> anyhow::Result<Taken> {
-        // First of all: what cannot be learned now would let the file be read in vain.
-        if let Some(newest) = self.backend.database.newest_dataset().await? {
-            self.known.catch_up(&self.backend, newest).await?;
+        // First of all: what cannot be learned now would let the file be read in vain. But one that was accepted
+        // before may bring back what is missing.
+        self.backend.check_store().await?;
+        let learned = self.learn_newest().await;
+        if let Err(error) = &learned
+            && !is_broken_object(error)
+        {
+            return learned.map(|()| Taken::Done);
         }
         let received_at = self.clock.now();
         let started = Instant::now();
@@ -109,8 +134,12 @@ impl Intake {
         failpoint::reach("read");
         if let Some(settled) = self.settled(reading.sha256).await? {
             info!(file.name, file.sha256 = %file.sha256, status = %settled.status, "this content was judged before");
+            if let Outcome::Good(good) = reading.outcome {
+                self.heal(&settled, *good).await?;
+            }
             return self.put_away(path, settled, reading.rejected).await;
         }
+        learned?;
         match reading.outcome {
             Outcome::Bad(_) => self.reject(path, snapshot, file, reading.rejected).await,
             Outcome::Good(good) => {
@@ -118,6 +147,25 @@ impl Intake {
                 self.use_rows(path, snapshot, file, *good, rejected).await
             }
         }
+    }
+
+    pub(crate) async fn learn_newest(&mut self) -> anyhow::Result<()> {
+        let newest = self.backend.database.newest_stamp().await?;
+        self.learn_up_to(newest).await?;
+        Ok(())
+    }
+
+    /// Whether what was known was only added to.
+    pub(crate) async fn learn_up_to(&mut self, newest: Option<VersionStamp>) -> anyhow::Result<bool> {
+        if let Some(newest) = newest {
+            return self.known.catch_up(&self.backend, newest).await;
+        }
+        // There may have been a dataset, before an older backup was restored.
+        let is_empty = self.known.stamp().is_none();
+        if !is_empty {
+            self.known = Known::new(&self.rules.scratch);
+        }
+        Ok(is_empty)
     }
 
     /// The file with this content, if it was judged before and not rejected.
@@ -153,24 +201,23 @@ impl Intake {
     ) -> anyhow::Result<Taken> {
         let (profile, distribution) = Profile::of(good.sampler, self.known.distribution(), self.max_psi)
             .context("a file without rows is no good file")?;
-        let kept = Kept {
-            batch: good.batch.sha256,
-            distribution,
-        };
         let drifted = self.drifted(&profile);
         file.profile = Some(profile);
 
         let started = Instant::now();
-        let hashes = good.hashes;
-        let (stored, same, sorted) = tokio::join!(
-            self.backend.store.put_batch_file(good.batch),
-            is_same(path, snapshot, file.sha256),
-            blocking(path, move |_| hashes.finish())
-        );
-        stored?;
+        let rows = FileRows::sort(&self.backend, good.batch, file.rows.rows_accepted, good.hashes);
+        let (rows, same) = tokio::join!(rows, is_same(path, snapshot, file.sha256));
         if !same? {
             return Ok(Taken::Changed);
         }
+        let rows = rows?;
+        // Which rows of a held file are new is found when it is accepted.
+        let known = match drifted {
+            Some(_) => Default::default(),
+            None => self.known.hashes(),
+        };
+        let new = rows.new_rows(&self.rules.scratch, known).await?;
+        rows.store(&self.backend, &new).await?;
         file.timings.store_ms = millis(started);
         metrics::step("store", started.elapsed());
         failpoint::reach("stored");
@@ -178,8 +225,9 @@ impl Intake {
             path: path.to_owned(),
             snapshot,
             file,
-            kept,
-            hashes: sorted.context("the scratch folder cannot be written")?,
+            distribution,
+            rows,
+            new,
             rejected,
         };
         match drifted {
@@ -205,10 +253,10 @@ impl Intake {
     }
 
     async fn hold(&mut self, candidate: Candidate, reason: String) -> anyhow::Result<Taken> {
+        let kept = candidate.kept();
         let Candidate {
             path,
             mut file,
-            kept,
             rejected,
             ..
         } = candidate;
@@ -222,47 +270,64 @@ impl Intake {
     }
 
     async fn accept(&mut self, mut candidate: Candidate) -> anyhow::Result<Taken> {
-        let started = Instant::now();
-        // Most of the work is done before the lock is taken.
-        let mut known = self.known.count(&candidate.hashes.hashes)?;
-        let before = self.known.version();
-        candidate.file.timings.check_ms = millis(started);
-        metrics::step("check", started.elapsed());
-
-        let started = Instant::now();
-        let change = match self
-            .backend
-            .database
-            .begin_acceptance(candidate.file.sha256)
-            .await?
-        {
-            Acceptance::Known(file) => {
-                return self.put_away(&candidate.path, *file, candidate.rejected).await;
+        for losses in 0.. {
+            let started = Instant::now();
+            let sha256 = candidate.file.sha256;
+            let change = match self.backend.database.begin_acceptance(sha256).await? {
+                Acceptance::Known(file) => {
+                    return self.put_away(&candidate.path, *file, candidate.rejected).await;
+                }
+                Acceptance::Open(change) => change,
+            };
+            candidate.file.timings.wait_ms = millis(started);
+            metrics::step("wait", started.elapsed());
+            failpoint::reach("locked");
+            if self.are_still_new(&candidate, &change).await? {
+                return self.commit(change, candidate).await;
             }
-            Acceptance::Open(change) => change,
-        };
-        candidate.file.timings.wait_ms = millis(started);
-        metrics::step("wait", started.elapsed());
-        failpoint::reach("locked");
-        if let Some(newest) = change.newest() {
-            self.known.catch_up(&self.backend, newest.version).await?;
+            // Another ingest was faster. Most of the work is done while nobody waits.
+            if losses < MOST_LOSSES {
+                change.give_up().await?;
+                self.select_new(&mut candidate).await?;
+            } else {
+                self.select_new(&mut candidate).await?;
+                return self.commit(change, candidate).await;
+            }
         }
-        if self.known.version() != before {
-            known = self.known.count(&candidate.hashes.hashes)?;
-        }
-        candidate.file.rows.rows_known = known + candidate.hashes.repeats;
-        self.commit(change, candidate).await
+        Ok(Taken::Changed)
+    }
+
+    /// Whether the rows that were new when they were selected are new to the dataset as it is now.
+    async fn are_still_new(&mut self, candidate: &Candidate, change: &OpenChange) -> anyhow::Result<bool> {
+        let before = self.known.stamp();
+        let newest = change.newest().map(|newest| newest.stamp);
+        let only_added = self.learn_up_to(newest).await?;
+        let is_same = before == newest;
+        Ok(is_same || only_added && candidate.rows.count_new(&self.known.hashes())? == candidate.new.rows)
+    }
+
+    async fn select_new(&mut self, candidate: &mut Candidate) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let known = self.known.hashes();
+        candidate.new = candidate.rows.new_rows(&self.rules.scratch, known).await?;
+        candidate.rows.store(&self.backend, &candidate.new).await?;
+        candidate.file.timings.check_ms += millis(started);
+        metrics::step("check", started.elapsed());
+        Ok(())
     }
 
     async fn commit(&mut self, change: OpenChange, candidate: Candidate) -> anyhow::Result<Taken> {
+        let kept = candidate.kept();
         let Candidate {
             path,
             snapshot,
             mut file,
-            kept,
-            hashes,
+            rows,
+            new,
             rejected,
+            ..
         } = candidate;
+        file.rows.rows_known = file.rows.rows_accepted - new.rows;
         let unchanged = reading::open(&path)?.map(|now| now.snapshot) == Some(snapshot);
         // Housekeeping deletes batches under the same lock: one of the same rows may have been nobody's until now.
         if !unchanged || self.backend.store.kept_batch(kept.batch).await?.is_none() {
@@ -270,14 +335,13 @@ impl Intake {
             return Ok(Taken::Changed);
         }
         let started = Instant::now();
-        let version = change.next_version();
-        file.dataset_version = Some(version);
+        file.dataset_version = Some(change.next_version());
         file.finished_at = self.clock.now();
-        change.commit(&file, &kept).await?;
+        let version = change.commit(&file, &kept).await?;
         metrics::step("commit", started.elapsed());
         failpoint::reach("committed");
         self.tell(&file);
-        self.learn(version, hashes.hashes, &kept.distribution)?;
+        self.learn(version, rows.into_hashes(), &kept.distribution)?;
         self.put_away(&path, file, rejected).await
     }
 
@@ -295,8 +359,8 @@ impl Intake {
     /// What cannot be kept in local files is learned from the object store again.
     fn learn(
         &mut self,
-        version: domain::DatasetVersion,
-        hashes: Run,
+        version: VersionStamp,
+        hashes: Arc<Run>,
         distribution: &Distribution,
     ) -> anyhow::Result<()> {
         let learned = self.known.committed(version, hashes, distribution);

@@ -3,12 +3,15 @@
 mod archive;
 mod commands;
 mod decisions;
+mod healing;
 mod inbox;
 mod intake;
 mod known;
 mod metrics;
+mod moving_rows;
 mod reading;
 mod service;
+mod storing;
 #[cfg(test)]
 mod testing;
 

@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use ::service::{
-    clock::Clock, config::Config, health::Health, lifecycle::Lifecycle, probes::Probes, telemetry::Metrics,
+    clock::Clock,
+    config::Config,
+    health::{Health, Need},
+    lifecycle::Lifecycle,
+    probes::Probes,
+    telemetry::Metrics,
 };
 use backend::{Backend, Servers};
 use broker::Consumer;
@@ -21,6 +26,7 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     let clock = Clock::system();
     let health = Health::new(clock.clone());
     let servers = Servers::register(&health);
+    let store = health.component("store", Need::Useful);
     let probes = Probes { health, metrics }.bind(config.trainer.listen).await?;
     let token = lifecycle.soft_stop();
     lifecycle.spawn("probes", async move {
@@ -29,6 +35,7 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     });
     let backend = Backend::connect(config, "trainer").await?;
     backend.start(config, lifecycle, servers, backend.publisher().state());
+    backend.report_store(lifecycle, store);
     let trainer = Trainer::new(backend, config);
     let (learning, stop) = (trainer.learning.clone(), lifecycle.soft_stop());
     lifecycle.spawn("learners", async move {

@@ -8,6 +8,8 @@ use storage::Database;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::Backend;
+
 const PING_EVERY: Duration = Duration::from_secs(2);
 
 /// Follows a connection to the broker until told to stop.
@@ -40,6 +42,24 @@ pub(crate) async fn postgres(
         match database.ping().await {
             Ok(()) => component.up(),
             Err(error) => component.down(error.to_string()),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(PING_EVERY) => {}
+        }
+    }
+}
+
+/// Asks the object store for its marker until told to stop.
+pub(crate) async fn store(
+    backend: Backend,
+    component: Component,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        match backend.check_store().await {
+            Ok(()) => component.up(),
+            Err(error) => component.down(format!("{:#}", anyhow::Error::new(error))),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

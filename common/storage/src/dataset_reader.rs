@@ -5,23 +5,24 @@ use std::collections::{HashSet, VecDeque};
 use domain::{Sample, SampleHash, Sha256};
 use tokio::task::spawn_blocking;
 
-use crate::{StorageError, Store, batch::BatchReader};
+use crate::{StorageError, Store, batch::BatchReader, contents::Batches};
 
 /// The samples of a dataset version, a row group at a time.
 pub struct DatasetReader {
     store: Store,
     batches: VecDeque<Sha256>,
     open: Option<BatchReader>,
-    seen: HashSet<SampleHash>,
+    /// The samples so far, where batches overlap.
+    seen: Option<HashSet<SampleHash>>,
 }
 
 impl DatasetReader {
-    pub(crate) fn new(store: Store, batches: VecDeque<Sha256>) -> Self {
+    pub(crate) fn new(store: Store, batches: Batches) -> Self {
         Self {
             store,
-            batches,
+            batches: batches.batches.into(),
             open: None,
-            seen: HashSet::new(),
+            seen: batches.overlap.then(HashSet::new),
         }
     }
 
@@ -36,7 +37,9 @@ impl DatasetReader {
                 return Ok(None);
             }
             if let Some(mut samples) = self.read().await? {
-                samples.retain(|sample| self.seen.insert(SampleHash::of(sample)));
+                if let Some(seen) = &mut self.seen {
+                    samples.retain(|sample| seen.insert(SampleHash::of(sample)));
+                }
                 if !samples.is_empty() {
                     return Ok(Some(samples));
                 }

@@ -7,6 +7,7 @@
 
 pub mod batch;
 mod clock;
+mod contents;
 pub mod data_files;
 mod database;
 mod dataset_reader;
@@ -16,6 +17,7 @@ mod entity;
 mod error;
 pub mod events;
 mod file_row;
+mod installation;
 pub mod intake;
 pub mod keys;
 mod listing;

@@ -2,6 +2,7 @@
 
 mod claiming;
 mod finishing;
+mod installation;
 mod intake;
 mod keys;
 mod outbox;

@@ -9,7 +9,7 @@ use crate::data::{HEADER, diamonds, get};
 const BLOCK: [(&str, &str); 1] = [("LAPIDARY__INGEST__DRIFT", "block")];
 
 /// As [`diamonds`], and ten times as dear.
-fn dear(rows: u32, seed: u32) -> Vec<u8> {
+pub(super) fn dear(rows: u32, seed: u32) -> Vec<u8> {
     let text = String::from_utf8_lossy(&diamonds(rows, seed)).into_owned();
     let dearer = |line: &str| {
         let mut fields: Vec<String> = line.split(',').map(ToOwned::to_owned).collect();
@@ -25,7 +25,7 @@ pub(super) struct Desk {
     pub(super) ingest: Process,
     _api: Process,
     pub(super) url: String,
-    key: String,
+    pub(super) key: String,
 }
 
 impl Desk {
@@ -69,14 +69,14 @@ impl Desk {
     async fn versions(&self) -> Result<Value> {
         let datasets = get(&format!("{}/v1/datasets", self.url)).await?;
         let items = datasets["items"].as_array().context("no items")?.iter().rev();
-        let version = |item: &Value| {
-            let files = item["files"].as_array().into_iter().flatten();
-            json!([
-                item["rows"],
-                files.map(|file| file["name"].clone()).collect::<Vec<_>>()
-            ])
-        };
-        Ok(items.map(version).collect())
+        let mut versions = Vec::new();
+        for item in items {
+            let version = get(&format!("{}/v1/datasets/{}", self.url, item["version"])).await?;
+            let files = version["files"].as_array().into_iter().flatten();
+            let names: Vec<_> = files.map(|file| file["name"].clone()).collect();
+            versions.push(json!([version["rows"], names]));
+        }
+        Ok(versions.into())
     }
 }
 

@@ -7,3 +7,5 @@ mod inputs;
 mod names;
 mod outages;
 mod retention;
+mod store;
+mod stored_once;
