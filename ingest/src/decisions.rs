@@ -1,6 +1,5 @@
 //! Carrying out what operators decided on held and accepted files.
 
-use anyhow::Context as _;
 use domain::{decision::Verb, file::FileStatus};
 use storage::{StorageError, decisions::OpenDecision};
 use tracing::info;

@@ -342,7 +342,9 @@ impl Intake {
         failpoint::reach("committed");
         self.tell(&file);
         self.learn(version, rows.into_hashes(), &kept.distribution)?;
-        self.put_away(&path, file, rejected).await
+        let taken = self.put_away(&path, file, rejected).await;
+        self.merge_batches(version.version).await;
+        taken
     }
 
     /// What is committed is told once.

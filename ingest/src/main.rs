@@ -7,6 +7,7 @@ mod healing;
 mod inbox;
 mod intake;
 mod known;
+mod merging;
 mod metrics;
 mod moving_rows;
 mod reading;

@@ -1,10 +1,12 @@
 //! The rows that enter or leave the dataset by an operator's decision.
 
-use std::{fs::File, io, sync::Arc};
+use std::{fs::File, io, slice, sync::Arc};
 
 use anyhow::{Context as _, ensure};
 use domain::{DatasetVersion, SampleHash, Sha256};
 use storage::{
+    StorageError,
+    batch::{BatchWriter, Part},
     datasets::{CarriedOver, VersionStamp},
     decisions::OpenDecision,
     intake::OpenChange,
@@ -13,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     intake::{Intake, MOST_LOSSES},
-    known::{Hashes, Known, Run, Selection, computed_hashes, select, stored_hashes},
+    known::{Known, Run, Selection, computed_hashes, select, stored_hashes},
 };
 
 /// The rows that no file's batch has any more when a file is withdrawn.
@@ -26,18 +28,19 @@ struct RowsLeft {
 impl Intake {
     /// Accepts a held or withdrawn file: its rows that are not in the dataset now make the next version.
     pub(crate) async fn accept_decided(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
+        self.backend.check_store().await?;
         let hashes = self.hashes_of_decided(decision).await?;
-        let batches = self.batches_of_decided(decision).await?;
+        let rows = self.rows_of_decided(decision, &hashes).await?;
         self.learn_newest().await?;
         for losses in 0.. {
-            let mut new = self.store_new(&hashes, &batches).await?;
+            let mut new = self.store_new(&hashes, &rows).await?;
             let change = self.backend.database.begin_decided().await?;
             if !self.is_newest_known(&change).await? {
                 if losses < MOST_LOSSES {
                     change.give_up().await?;
                     continue;
                 }
-                new = self.store_new(&hashes, &batches).await?;
+                new = self.store_new(&hashes, &rows).await?;
             }
             let rows_known = decision.file.rows.rows_accepted - new.rows;
             let batch = new.batch.sha256;
@@ -55,17 +58,33 @@ impl Intake {
         }
     }
 
-    /// The batches that have all rows of the file, and others': a withdrawn file's own has only those that it brought
-    /// first.
-    async fn batches_of_decided(&self, decision: &OpenDecision) -> anyhow::Result<Vec<File>> {
-        let batches = match decision.file.last_version() {
-            Some(last) => self.backend.database.batches(last).await?.batches,
-            None => vec![decision.batch],
+    /// A batch with all rows of the file. A withdrawn file's own has only those that it brought first; the last version
+    /// with it has all.
+    async fn rows_of_decided(&self, decision: &OpenDecision, hashes: &Arc<Run>) -> anyhow::Result<File> {
+        let (database, store) = (&self.backend.database, &self.backend.store);
+        let Some(last) = decision.file.last_version() else {
+            return Ok(store.batch_file(decision.batch).await?);
         };
-        self.batch_files(batches).await
+        let mut reader = database.read_dataset(store, last).await?;
+        let mut writer = BatchWriter::new(tempfile::tempfile_in(&self.rules.scratch)?)?;
+        while let Some(samples) = reader.next().await? {
+            let mut own = hashes.lookup();
+            let written = spawn_blocking(move || {
+                let mut selected = Vec::new();
+                for sample in samples {
+                    if own.has(SampleHash::of(&sample))? {
+                        selected.push(sample);
+                    }
+                }
+                writer.write(&Part::of(&selected)?)?;
+                Ok::<_, StorageError>(writer)
+            });
+            writer = written.await??;
+        }
+        Ok(writer.finish()?.file)
     }
 
-    async fn batch_files(&self, batches: impl IntoIterator<Item = Sha256>) -> anyhow::Result<Vec<File>> {
+    async fn batch_files(&self, batches: Vec<Sha256>) -> anyhow::Result<Vec<File>> {
         let mut files = Vec::new();
         for batch in batches {
             files.push(self.backend.store.batch_file(batch).await?);
@@ -73,14 +92,13 @@ impl Intake {
         Ok(files)
     }
 
-    /// Selects and keeps the file's rows that are not in the dataset as it is known.
-    async fn store_new(&self, hashes: &Arc<Run>, batches: &[File]) -> anyhow::Result<Selection> {
+    /// Selects and keeps those of a file's `rows` that are not in the dataset as it is known.
+    async fn store_new(&self, hashes: &Arc<Run>, rows: &File) -> anyhow::Result<Selection> {
         let known = self.known.hashes();
         let expected = hashes.len() - known.count(hashes)?;
-        let own = Hashes::from(Arc::clone(hashes));
-        let (mut is_own, mut is_known) = (own.lookup(), known.lookup());
-        let is_new = move |hash| Ok(is_own(hash)? && !is_known(hash)?);
-        let selection = self.select_rows(batches, is_new).await?;
+        let mut is_known = known.lookup();
+        let is_new = move |hash| is_known(hash).map(|known| !known);
+        let selection = self.select_rows(slice::from_ref(rows), is_new).await?;
         ensure!(
             selection.rows == expected,
             "only {} of its {expected} new rows are found in the object store",
@@ -92,6 +110,7 @@ impl Intake {
 
     /// Withdraws a file: the next version is without it, and with the rows of its batch that others brought as well.
     pub(crate) async fn withdraw(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
+        self.backend.check_store().await?;
         let newest = self.backend.database.newest_stamp().await?;
         let newest = newest.context("there is no dataset to withdraw from")?;
         let file = decision.file.sha256;
@@ -136,9 +155,10 @@ impl Intake {
             overlaps: rows.overlaps,
         });
         let batches: Vec<_> = own.into_iter().chain(before).collect();
+        let digests = batches.iter().map(|batch| batch.batch).collect();
         Ok(RowsLeft {
             overlap: batches.iter().any(|batch| batch.overlaps),
-            batches: self.batch_files(batches.iter().map(|batch| batch.batch)).await?,
+            batches: self.batch_files(digests).await?,
         })
     }
 

@@ -15,9 +15,17 @@ ALTER TABLE datasets
     -- has all its rows in data_files.batch_sha256.
     ADD COLUMN batch_sha256 bytea CHECK (length(batch_sha256) = 32),
     -- Whether the batch may repeat rows, of its own or of other batches.
-    ADD COLUMN overlaps boolean NOT NULL DEFAULT true;
+    ADD COLUMN may_repeat boolean NOT NULL DEFAULT true;
 -- The hashes of all good rows of a file, in the object store. Null for files from before, until they are computed.
 ALTER TABLE data_files ADD COLUMN hashes_sha256 bytea CHECK (length(hashes_sha256) = 32);
+
+-- The batches of versions that follow each other, and that each only added rows, as one object.
+CREATE TABLE merged_batches (
+    first_version bigint NOT NULL REFERENCES datasets (version),
+    last_version bigint NOT NULL REFERENCES datasets (version),
+    sha256 bytea NOT NULL CHECK (length(sha256) = 32),
+    PRIMARY KEY (first_version, last_version)
+);
 
 -- This system, of which the object store has a marker.
 CREATE TABLE installation (
@@ -31,8 +39,9 @@ INSERT INTO installation DEFAULT VALUES;
 
 const DOWN: &str = r"
 DROP TABLE installation;
+DROP TABLE merged_batches;
 ALTER TABLE data_files DROP COLUMN hashes_sha256;
-ALTER TABLE datasets DROP COLUMN batch_sha256, DROP COLUMN overlaps;
+ALTER TABLE datasets DROP COLUMN batch_sha256, DROP COLUMN may_repeat;
 ";
 
 #[async_trait::async_trait]

@@ -117,12 +117,6 @@ impl SampleHash {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// The last bits, for a place in a table.
-    #[must_use]
-    pub fn low_bits(self) -> u16 {
-        self.0 as u16
-    }
-
     /// The hash of `sample`: SHA-256 over [`SAMPLE_NAME`], the diamond's canonical content and the price as eight
     /// big-endian bytes, cut to its first 128 bits. Hashes are stored, so it never changes; another rule would be
     /// another name. Nobody can make two samples of one hash, and no two are to be expected among 10¹⁵.

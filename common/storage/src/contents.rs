@@ -3,11 +3,19 @@
 //! The rows of a version are the batches of its files, each as of the version that added the file, and the batch that
 //! the latest withdrawal carried over. A file's batch has the rows that it brought first.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use domain::{DatasetVersion, Sha256};
 use sea_orm::{ConnectionTrait as _, FromQueryResult, prelude::Json};
 
-use crate::{Database, StorageError, database::sql, entity::dataset, file_row::Kept};
+use crate::{
+    Database, StorageError,
+    database::sql,
+    entity::dataset,
+    file_row::Kept,
+    merged::{self, Piece},
+};
 
 /// Files or changes that are read at once: their distributions are in memory together.
 const PAGE: i64 = 256;
@@ -60,6 +68,14 @@ pub struct Batches {
     pub overlap: bool,
 }
 
+/// The batch that a version added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AddedBatch {
+    pub(crate) version: i64,
+    pub(crate) batch: Sha256,
+    pub(crate) overlaps: bool,
+}
+
 #[derive(Debug, FromQueryResult)]
 struct Row {
     version: i64,
@@ -67,13 +83,13 @@ struct Row {
     change: String,
     sha256: Vec<u8>,
     batch_sha256: Option<Vec<u8>>,
-    overlaps: bool,
+    may_repeat: bool,
     hashes_sha256: Option<Vec<u8>>,
     distribution: Option<Json>,
 }
 
 const COLUMNS: &str = "d.version, d.created_at, d.change, d.file_sha256 AS sha256, \
-    coalesce(d.batch_sha256, f.batch_sha256) AS batch_sha256, d.overlaps, f.hashes_sha256, f.distribution";
+    coalesce(d.batch_sha256, f.batch_sha256) AS batch_sha256, d.may_repeat, f.hashes_sha256, f.distribution";
 
 /// The last change of each file up to version `$1`.
 const LAST_CHANGES: &str = "(SELECT DISTINCT ON (file_sha256) * FROM datasets WHERE version <= $1 \
@@ -155,42 +171,60 @@ impl Database {
         rows.iter().map(change).collect()
     }
 
-    /// The rows of withdrawn files that others brought as well, after those did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CarriedOver {
-    /// The rows.
-    pub batch: Sha256,
-    /// Whether other batches may have some of them, too.
-    pub overlaps: bool,
-}
-
-/// The batches of a dataset version.
+    /// The batches of a dataset version.
     ///
     /// # Errors
     ///
     /// When Postgres does not answer.
     pub async fn batches(&self, version: DatasetVersion) -> Result<Batches, StorageError> {
-        let batches = format!(
-            "SELECT coalesce(d.batch_sha256, f.batch_sha256) AS batch_sha256, d.overlaps FROM {LAST_CHANGES} \
-             WHERE d.change = 'added' ORDER BY d.version"
-        );
-        let batches = sql(&batches, [i64::from(version).into()]);
-        let mut seen = std::collections::HashSet::new();
-        let (mut all, mut overlap) = (Vec::new(), false);
-        for row in self.connection.query_all_raw(batches).await? {
-            overlap |= row.try_get::<bool>("", "overlaps")?;
-            all.push(digest_of(row.try_get("", "batch_sha256")?)?);
-        }
+        let added = self.added_batches(version).await?;
+        let mut overlap = added.iter().any(|added| added.overlaps);
+        let mut batches: Vec<_> = added.iter().map(|added| added.batch).collect();
         if let Some(carried_over) = self.carried_over(version).await? {
             overlap |= carried_over.overlaps;
-            all.push(carried_over.batch);
+            batches.push(carried_over.batch);
         }
         // Those without rows are all the same.
-        all.retain(|batch| seen.insert(*batch));
-        Ok(Batches {
-            batches: all,
-            overlap,
-        })
+        let mut seen = HashSet::new();
+        batches.retain(|batch| seen.insert(*batch));
+        Ok(Batches { batches, overlap })
+    }
+
+    /// What a dataset version is read from, and whether identical rows can stand in it more than once.
+    pub(crate) async fn pieces(&self, version: DatasetVersion) -> Result<(Vec<Piece>, bool), StorageError> {
+        let added = self.added_batches(version).await?;
+        let mut overlap = added.iter().any(|added| added.overlaps);
+        let mut pieces = merged::pieces(added, &self.merged(version).await?);
+        if let Some(carried_over) = self.carried_over(version).await? {
+            overlap |= carried_over.overlaps;
+            pieces.push(Piece {
+                batch: carried_over.batch,
+                parts: Vec::new(),
+            });
+        }
+        // Batches without rows are all the same.
+        let mut seen = HashSet::new();
+        pieces.retain(|piece| seen.insert(piece.batch));
+        Ok((pieces, overlap))
+    }
+
+    /// The batches of the files of a dataset version.
+    pub(crate) async fn added_batches(&self, version: DatasetVersion) -> Result<Vec<AddedBatch>, StorageError> {
+        let batches = format!(
+            "SELECT d.version, coalesce(d.batch_sha256, f.batch_sha256) AS batch_sha256, d.may_repeat \
+             FROM {LAST_CHANGES} WHERE d.change = 'added' ORDER BY d.version"
+        );
+        let batches = sql(&batches, [i64::from(version).into()]);
+        let rows = self.connection.query_all_raw(batches).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(AddedBatch {
+                    version: row.try_get("", "version")?,
+                    batch: digest_of(row.try_get("", "batch_sha256")?)?,
+                    overlaps: row.try_get("", "may_repeat")?,
+                })
+            })
+            .collect()
     }
 
     /// The batch of the rows that the latest withdrawal up to `version` took out of a file's batch, and that other
@@ -200,7 +234,7 @@ pub struct CarriedOver {
     ///
     /// When Postgres does not answer.
     pub async fn carried_over(&self, version: DatasetVersion) -> Result<Option<CarriedOver>, StorageError> {
-        let latest = "SELECT batch_sha256, overlaps FROM datasets WHERE change = 'removed' AND version <= $1 \
+        let latest = "SELECT batch_sha256, may_repeat FROM datasets WHERE change = 'removed' AND version <= $1 \
                       ORDER BY version DESC LIMIT 1";
         let latest = sql(latest, [i64::from(version).into()]);
         let Some(row) = self.connection.query_one_raw(latest).await? else {
@@ -210,7 +244,7 @@ pub struct CarriedOver {
         let Some(batch) = batch else { return Ok(None) };
         Ok(Some(CarriedOver {
             batch: digest_of(batch)?,
-            overlaps: row.try_get("", "overlaps")?,
+            overlaps: row.try_get("", "may_repeat")?,
         }))
     }
 
@@ -251,7 +285,7 @@ impl Row {
             },
             kept: Kept {
                 batch: digest_of(self.batch_sha256.unwrap_or_default())?,
-                overlaps: self.overlaps,
+                overlaps: self.may_repeat,
                 hashes: self.hashes_sha256.map(digest_of).transpose()?,
                 distribution: distribution
                     .map_err(|e| StorageError::bad_row("data_files", e))?

@@ -40,7 +40,7 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn stored_rows(&self, sha256: Sha256) -> Result<Option<StoredRows>, StorageError> {
-        let query = "SELECT coalesce(d.batch_sha256, f.batch_sha256) AS batch, coalesce(d.overlaps, true) AS overlaps, \
+        let query = "SELECT coalesce(d.batch_sha256, f.batch_sha256) AS batch, coalesce(d.may_repeat, true) AS may_repeat, \
                      f.hashes_sha256 AS hashes, d.version \
                      FROM data_files f LEFT JOIN datasets d ON d.version = f.dataset_version \
                      WHERE f.sha256 = $1 AND f.status IN ('accepted', 'held')";
@@ -55,7 +55,7 @@ impl Database {
         let version: Option<i64> = row.try_get("", "version")?;
         Ok(Some(StoredRows {
             batch: digest(row.try_get("", "batch")?)?,
-            overlaps: row.try_get("", "overlaps")?,
+            overlaps: row.try_get("", "may_repeat")?,
             hashes: hashes.map(digest).transpose()?,
             before: version.and_then(|version| DatasetVersion::try_from(version - 1).ok()),
         }))

@@ -131,7 +131,8 @@ impl Database {
         store: &Store,
         version: DatasetVersion,
     ) -> Result<DatasetReader, StorageError> {
-        Ok(DatasetReader::new(store.clone(), self.batches(version).await?))
+        let (pieces, overlap) = self.pieces(version).await?;
+        Ok(DatasetReader::new(store.clone(), pieces, overlap))
     }
 }
 

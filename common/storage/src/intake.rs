@@ -206,7 +206,7 @@ impl OpenChange {
             file_sha256: Set(file.as_bytes().to_vec()),
             change: Set(change.to_owned()),
             batch_sha256: Set(batch.map(|batch| batch.as_bytes().to_vec())),
-            overlaps: Set(overlaps),
+            may_repeat: Set(overlaps),
         };
         VersionStamp::of(&row.insert(&self.transaction).await?)
     }

@@ -21,6 +21,7 @@ mod installation;
 pub mod intake;
 pub mod keys;
 mod listing;
+mod merged;
 pub mod models;
 pub mod outbox;
 mod page;

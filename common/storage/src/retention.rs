@@ -34,6 +34,12 @@ const NEEDED: &str = "\
                 SELECT d.batch_sha256 FROM datasets d WHERE d.change = 'removed' AND d.version <= used.version
                 ORDER BY d.version DESC LIMIT 1
             ) carried
+        -- Of files that are all part of the dataset still.
+        UNION SELECT m.sha256 FROM merged_batches m WHERE NOT EXISTS (
+            SELECT FROM datasets d JOIN data_files f ON f.sha256 = d.file_sha256
+            WHERE d.version BETWEEN m.first_version AND m.last_version
+                AND (f.status <> 'accepted' OR f.dataset_version <> d.version)
+        )
     )
     SELECT batch FROM needed WHERE batch IS NOT NULL";
 

@@ -172,8 +172,10 @@ impl Known {
             let members = backend.database.members(version, after).await?;
             let Some(last) = members.last() else { break };
             after = Some(last.added.version);
-            for member in members.iter().filter(|member| Some(member.sha256) != without) {
-                is_whole &= self.learn(backend, member, broken).await?;
+            for member in &members {
+                if Some(member.sha256) != without {
+                    is_whole &= self.learn(backend, member, broken).await?;
+                }
             }
         }
         if !is_whole && let Some(carried_over) = backend.database.carried_over(version).await? {
@@ -255,12 +257,6 @@ impl Hashes {
             }
             Ok(false)
         }
-    }
-}
-
-impl From<Arc<Run>> for Hashes {
-    fn from(run: Arc<Run>) -> Self {
-        Self(vec![run])
     }
 }
 

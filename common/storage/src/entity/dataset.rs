@@ -12,7 +12,7 @@ pub struct Model {
     pub file_sha256: Vec<u8>,
     pub change: String,
     pub batch_sha256: Option<Vec<u8>>,
-    pub overlaps: bool,
+    pub may_repeat: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

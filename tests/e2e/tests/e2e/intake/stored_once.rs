@@ -192,7 +192,7 @@ async fn a_restart_reads_hashes_and_no_batches() -> Result<()> {
 /// Makes a dataset what it was before rows were stored once.
 const AS_BEFORE: &str = "
 SET session_replication_role = replica;
-UPDATE datasets SET batch_sha256 = NULL, overlaps = true;
+UPDATE datasets SET batch_sha256 = NULL, may_repeat = true;
 UPDATE data_files SET hashes_sha256 = NULL;
 SET session_replication_role = origin;
 ";
@@ -281,6 +281,33 @@ async fn what_was_learned_of_another_history_is_forgotten() -> Result<()> {
         assert_eq!(report["rows_known"], 500);
         has(&world, &desk, 2, &[&one, &three]).await?;
         has(&world, &desk, 3, &[&one, &two, &three]).await
+    })
+    .await
+}
+
+/// F14: many small files are read as few objects: a trainer needs none of their batches.
+#[tokio::test]
+async fn many_small_files_are_trained_on_from_one_object() -> Result<()> {
+    in_world(|world| async move {
+        let desk = Desk::open(&world, &[]).await?;
+        let files: Vec<_> = (0..64).map(|seed| diamonds(20, seed)).collect();
+        for (seed, csv) in files.iter().enumerate() {
+            world.drop_file(&format!("{seed}.csv"), csv)?;
+        }
+        world.becomes("SELECT count(*) FROM merged_batches", 1).await?;
+        let all: Vec<_> = files.iter().map(Vec::as_slice).collect();
+        has(&world, &desk, 64, &all).await?;
+        let merged = "SELECT encode(sha256, 'hex') AS digest FROM merged_batches";
+        let merged = world.database.query(merged).await?[0]["digest"].clone();
+        for batch in objects(&world, "batches")? {
+            let is_merged = batch.file_stem().and_then(|name| name.to_str()) == merged.as_str();
+            if !is_merged {
+                fs::remove_file(batch)?;
+            }
+        }
+        let _trainer = world.start("trainer", &[]).await?;
+        let trained = "SELECT count(*) FROM training_runs WHERE status = 'succeeded' AND dataset_version = 64";
+        world.becomes(trained, 1).await
     })
     .await
 }
