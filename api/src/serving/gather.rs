@@ -27,14 +27,11 @@ pub(super) async fn neighbours(
     version: DatasetVersion,
     kept: &Kept,
 ) -> anyhow::Result<Neighbours> {
-    let of = backend.database.batches(version).await?;
-    let mut batches = Vec::new();
-    for batch in of.batches {
-        let file = kept.scratch().context("there is no room for the samples")?;
-        batches.push(backend.store.copy_batch(batch, file).await?);
-    }
+    let (database, store) = (&backend.database, &backend.store);
+    let copied = database.copy_dataset(store, version, || kept.scratch()).await;
+    let (batches, overlap) = copied.context("the samples cannot be copied")?;
     let kept = kept.clone();
-    aside(move || build(batches, of.overlap, version, &kept)).await?
+    aside(move || build(batches, overlap, version, &kept)).await?
 }
 
 /// The samples of a dataset version, indexed; for a command, which keeps nothing.
@@ -123,18 +120,14 @@ pub(crate) struct Exported {
 
 /// Writes a dataset version's samples into one Parquet file, off the threads that answer requests.
 pub(crate) async fn export(app: &App, version: DatasetVersion) -> Result<Exported, Problem> {
-    let of = app.registry()?.batches(version).await?;
-    let mut batches = Vec::new();
-    for batch in of.batches {
-        let file = app.serving.kept.scratch().map_err(StorageError::from)?;
-        let copied = app.backend.store.copy_batch(batch, file).await;
-        batches.push(copied.map_err(|error| match error {
-            StorageError::MissingObject(_) => Problem::conflict("some of its rows are no longer kept"),
-            error => error.into(),
-        })?);
-    }
+    let scratch = || app.serving.kept.scratch();
+    let copied = app.registry()?.copy_dataset(&app.backend.store, version, scratch);
+    let (batches, overlap) = copied.await.map_err(|error| match error {
+        StorageError::MissingObject(_) => Problem::conflict("some of its rows are no longer kept"),
+        error => error.into(),
+    })?;
     let scratch = app.serving.kept.scratch().map_err(StorageError::from)?;
-    Ok(app.pool.run(move || exported(batches, of.overlap, scratch)).await??)
+    Ok(app.pool.run(move || exported(batches, overlap, scratch)).await??)
 }
 
 fn exported(batches: Vec<File>, overlap: bool, into: File) -> Result<Exported, StorageError> {

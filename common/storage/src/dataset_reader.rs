@@ -57,9 +57,7 @@ impl DatasetReader {
                     self.pieces.pop_front();
                     return Ok(true);
                 }
-                Err(error @ (StorageError::MissingObject(_) | StorageError::DamagedObject { .. }))
-                    if !piece.parts.is_empty() =>
-                {
+                Err(error) if piece.is_replaceable(&error) => {
                     warn!(%error, "merged batches are read one by one");
                     self.take_apart();
                 }

@@ -1,5 +1,7 @@
 //! Reading dataset versions: what they are made of, and their samples.
 
+use std::{fs::File, io};
+
 use chrono::{DateTime, Utc};
 use domain::{
     DatasetVersion, Sample, Sha256,
@@ -133,6 +135,33 @@ impl Database {
     ) -> Result<DatasetReader, StorageError> {
         let (pieces, overlap) = self.pieces(version).await?;
         Ok(DatasetReader::new(store.clone(), pieces, overlap))
+    }
+
+    /// Copies what a dataset version is read from into local files that `empty` makes, in the version's order; and
+    /// whether identical rows can stand in them more than once.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres or the object store does not answer, a batch is missing or damaged, or a file cannot be written.
+    pub async fn copy_dataset(
+        &self,
+        store: &Store,
+        version: DatasetVersion,
+        empty: impl Fn() -> io::Result<File>,
+    ) -> Result<(Vec<File>, bool), StorageError> {
+        let (pieces, overlap) = self.pieces(version).await?;
+        let mut files = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            match store.copy_batch(piece.batch, empty()?).await {
+                Err(error) if piece.is_replaceable(&error) => {
+                    for part in piece.parts {
+                        files.push(store.copy_batch(part, empty()?).await?);
+                    }
+                }
+                copy => files.push(copy?),
+            }
+        }
+        Ok((files, overlap))
     }
 }
 

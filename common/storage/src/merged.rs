@@ -22,6 +22,17 @@ pub(crate) struct Piece {
     pub(crate) parts: Vec<Sha256>,
 }
 
+impl Piece {
+    /// Whether its parts can be read in its place after this error.
+    pub(crate) fn is_replaceable(&self, error: &StorageError) -> bool {
+        let is_lost = matches!(
+            error,
+            StorageError::MissingObject(_) | StorageError::DamagedObject { .. }
+        );
+        is_lost && !self.parts.is_empty()
+    }
+}
+
 /// By the first version of each, the last one and the object.
 pub(crate) type Merged = HashMap<i64, Vec<(i64, Sha256)>>;
 

@@ -169,6 +169,30 @@ async fn rows_that_several_files_brought_stay_until_the_last_of_them_is_withdraw
     .await
 }
 
+/// F3: rows that two ingests take for new at the same time are stored by the one that commits first.
+#[tokio::test]
+async fn rows_that_two_ingests_take_at_once_are_stored_once() -> Result<()> {
+    in_world(|world| async move {
+        let desk = Desk::open(&world, &[]).await?;
+        let _other = world.start("ingest", &[]).await?;
+        world.database.execute(crate::versions::PAUSE_COMMITS).await?;
+        let pause = world.database.begin().await?;
+        pause.execute("SELECT pg_advisory_xact_lock(7)").await?;
+        let (one, two) = (diamonds(300, 1), diamonds(200, 2));
+        let (a, b) = (both(&one, &two), both(&two, &one));
+        world.drop_file("a.csv", &a)?;
+        world.drop_file("b.csv", &both(&b, &diamonds(100, 3)))?;
+        // One is in its commit, the other has selected its rows and waits behind it.
+        let waiting = "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event = 'advisory' AND application_name = 'ingest'";
+        world.becomes(waiting, 2).await?;
+        pause.rollback().await?;
+        world.becomes("SELECT count(*) FROM datasets", 2).await?;
+        has(&world, &desk, 2, &[&a, &diamonds(100, 3)]).await
+    })
+    .await
+}
+
 /// F3: an ingest that starts reads the hashes that were kept, and no batch.
 #[tokio::test]
 async fn a_restart_reads_hashes_and_no_batches() -> Result<()> {
