@@ -28,8 +28,8 @@ pub(super) async fn neighbours(
     kept: &Kept,
 ) -> anyhow::Result<Neighbours> {
     let (database, store) = (&backend.database, &backend.store);
-    let copied = database.copy_dataset(store, version, || kept.scratch()).await;
-    let (batches, overlap) = copied.context("the samples cannot be copied")?;
+    let folder = kept.folder().context("there is no room for the samples")?;
+    let (batches, overlap) = database.copy_dataset(store, version, folder).await?;
     let kept = kept.clone();
     aside(move || build(batches, overlap, version, &kept)).await?
 }
@@ -120,8 +120,8 @@ pub(crate) struct Exported {
 
 /// Writes a dataset version's samples into one Parquet file, off the threads that answer requests.
 pub(crate) async fn export(app: &App, version: DatasetVersion) -> Result<Exported, Problem> {
-    let scratch = || app.serving.kept.scratch();
-    let copied = app.registry()?.copy_dataset(&app.backend.store, version, scratch);
+    let folder = app.serving.kept.folder().map_err(StorageError::from)?;
+    let copied = app.registry()?.copy_dataset(&app.backend.store, version, folder);
     let (batches, overlap) = copied.await.map_err(|error| match error {
         StorageError::MissingObject(_) => Problem::conflict("some of its rows are no longer kept"),
         error => error.into(),

@@ -1,6 +1,6 @@
 //! Reading dataset versions: what they are made of, and their samples.
 
-use std::{fs::File, io};
+use std::{fs::File, path::Path};
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -8,6 +8,7 @@ use domain::{
     dataset::{Dataset, DatasetChangeKind, DatasetFile},
 };
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryOrder as _};
+use tempfile::tempfile_in;
 
 pub use crate::contents::{Batches, CarriedOver, DatasetChange, Member, VersionStamp};
 use crate::{
@@ -137,8 +138,8 @@ impl Database {
         Ok(DatasetReader::new(store.clone(), pieces, overlap))
     }
 
-    /// Copies what a dataset version is read from into local files that `empty` makes, in the version's order; and
-    /// whether identical rows can stand in them more than once.
+    /// Copies what a dataset version is read from into unnamed files in the folder `scratch`, in the version's order;
+    /// and tells whether identical rows can stand in them more than once.
     ///
     /// # Errors
     ///
@@ -147,15 +148,15 @@ impl Database {
         &self,
         store: &Store,
         version: DatasetVersion,
-        empty: impl Fn() -> io::Result<File>,
+        scratch: &Path,
     ) -> Result<(Vec<File>, bool), StorageError> {
         let (pieces, overlap) = self.pieces(version).await?;
         let mut files = Vec::with_capacity(pieces.len());
         for piece in pieces {
-            match store.copy_batch(piece.batch, empty()?).await {
+            match store.copy_batch(piece.batch, tempfile_in(scratch)?).await {
                 Err(error) if piece.is_replaceable(&error) => {
                     for part in piece.parts {
-                        files.push(store.copy_batch(part, empty()?).await?);
+                        files.push(store.copy_batch(part, tempfile_in(scratch)?).await?);
                     }
                 }
                 copy => files.push(copy?),
