@@ -18,7 +18,11 @@ impl Intake {
                 continue;
             }
             if let Err(error) = self.merge(newest, width).await {
-                warn!(error = format!("{error:#}"), dataset.version = newest.get(), "small batches cannot be merged");
+                warn!(
+                    error = format!("{error:#}"),
+                    dataset.version = newest.get(),
+                    "small batches cannot be merged"
+                );
             }
         }
     }
@@ -29,7 +33,8 @@ impl Intake {
         let Some(mut reader) = database.read_mergeable(store, first, last).await? else {
             return Ok(());
         };
-        let file = tempfile::tempfile_in(&self.rules.scratch).context("the scratch folder cannot be written")?;
+        let file =
+            tempfile::tempfile_in(&self.rules.scratch).context("the scratch folder cannot be written")?;
         let mut writer = BatchWriter::new(file)?;
         while let Some(samples) = reader.next().await? {
             writer.write(&Part::of(&samples)?)?;

@@ -176,7 +176,11 @@ impl Intake {
     }
 
     /// Selects and keeps those of the rows `left` that the other files brought as well.
-    async fn store_carried_over(&self, others: &Known, left: &RowsLeft) -> anyhow::Result<Option<CarriedOver>> {
+    async fn store_carried_over(
+        &self,
+        others: &Known,
+        left: &RowsLeft,
+    ) -> anyhow::Result<Option<CarriedOver>> {
         let selection = self.select_rows(&left.batches, others.hashes().lookup());
         let Selection { batch, rows } = selection.await?;
         if rows == 0 {
@@ -195,7 +199,10 @@ impl Intake {
         is_wanted: impl FnMut(SampleHash) -> io::Result<bool> + Send + 'static,
     ) -> anyhow::Result<Selection> {
         let scratch = self.rules.scratch.clone();
-        let batches = batches.iter().map(File::try_clone).collect::<io::Result<Vec<_>>>()?;
+        let batches = batches
+            .iter()
+            .map(File::try_clone)
+            .collect::<io::Result<Vec<_>>>()?;
         let selected = spawn_blocking(move || select(&scratch, &batches, is_wanted));
         Ok(selected.await??)
     }

@@ -95,11 +95,7 @@ impl Copy {
 }
 
 /// Hands out the samples of all batches in order, identical ones once; there are such only where batches `overlap`.
-fn each_part(
-    batches: Vec<File>,
-    overlap: bool,
-    mut take: impl FnMut(&[Sample]),
-) -> Result<(), StorageError> {
+fn each_part(batches: Vec<File>, overlap: bool, mut take: impl FnMut(&[Sample])) -> Result<(), StorageError> {
     let mut seen = HashSet::new();
     for batch in batches {
         let mut batch = BatchReader::new(batch)?;
@@ -127,7 +123,10 @@ pub(crate) async fn export(app: &App, version: DatasetVersion) -> Result<Exporte
         error => error.into(),
     })?;
     let scratch = app.serving.kept.scratch().map_err(StorageError::from)?;
-    Ok(app.pool.run(move || exported(batches, overlap, scratch)).await??)
+    Ok(app
+        .pool
+        .run(move || exported(batches, overlap, scratch))
+        .await??)
 }
 
 fn exported(batches: Vec<File>, overlap: bool, into: File) -> Result<Exported, StorageError> {

@@ -209,7 +209,10 @@ impl Database {
     }
 
     /// The batches of the files of a dataset version.
-    pub(crate) async fn added_batches(&self, version: DatasetVersion) -> Result<Vec<AddedBatch>, StorageError> {
+    pub(crate) async fn added_batches(
+        &self,
+        version: DatasetVersion,
+    ) -> Result<Vec<AddedBatch>, StorageError> {
         let batches = format!(
             "SELECT d.version, coalesce(d.batch_sha256, f.batch_sha256) AS batch_sha256, d.may_repeat \
              FROM {LAST_CHANGES} WHERE d.change = 'added' ORDER BY d.version"

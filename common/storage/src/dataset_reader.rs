@@ -69,7 +69,9 @@ impl DatasetReader {
 
     /// Puts the batches that the next piece is merged of in its place.
     fn take_apart(&mut self) {
-        let Some(piece) = self.pieces.pop_front() else { return };
+        let Some(piece) = self.pieces.pop_front() else {
+            return;
+        };
         for batch in piece.parts.into_iter().rev() {
             self.pieces.push_front(Piece {
                 batch,

@@ -70,7 +70,10 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn dataset(&self, version: DatasetVersion) -> Result<Option<Dataset>, StorageError> {
-        let one = sql(&format!("{SELECT} WHERE version = $1"), [i64::from(version).into()]);
+        let one = sql(
+            &format!("{SELECT} WHERE version = $1"),
+            [i64::from(version).into()],
+        );
         let Some(row) = self.connection.query_one_raw(one).await? else {
             return Ok(None);
         };

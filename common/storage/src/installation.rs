@@ -51,7 +51,9 @@ impl Database {
             Some(found) => same(found, id)?,
             None if marked => return Err(not_ours()),
             // A system from before there were markers has objects in its store.
-            None if row.try_get("", "has_objects")? && store.has_no_objects().await? => return Err(not_ours()),
+            None if row.try_get("", "has_objects")? && store.has_no_objects().await? => {
+                return Err(not_ours());
+            }
             None => same(store.write_marker(id).await?, id)?,
         }
         if !marked {

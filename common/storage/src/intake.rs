@@ -62,10 +62,7 @@ pub struct OpenChange {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Change {
     /// These rows came with a file.
-    Added {
-        batch: Sha256,
-        overlaps: bool,
-    },
+    Added { batch: Sha256, overlaps: bool },
     /// A file left; these of its rows stay, because others brought them as well.
     Removed { carried_over: Option<CarriedOver> },
 }

@@ -53,7 +53,10 @@ impl Database {
         let query = "SELECT count(*) FILTER (WHERE change = 'added' AND NOT may_repeat) AS versions, \
             coalesce(max(rows), 0) - coalesce((SELECT rows FROM datasets WHERE version = $1::bigint - 1), 0) AS rows \
             FROM datasets WHERE version BETWEEN $1 AND $2";
-        let row = self.connection.query_one_raw(sql(query, [first.into(), end.into()])).await?;
+        let row = self
+            .connection
+            .query_one_raw(sql(query, [first.into(), end.into()]))
+            .await?;
         let Some(row) = row else { return Ok(None) };
         let (versions, rows): (i64, i64) = (row.try_get("", "versions")?, row.try_get("", "rows")?);
         if versions != end - first + 1 || rows > MOST_ROWS {
@@ -133,7 +136,10 @@ fn longest(rest: &[AddedBatch], merged: Option<&Vec<(i64, Sha256)>>) -> Option<(
         let at_end = rest.get(versions.checked_sub(1)?)?;
         (at_end.version == last).then_some((versions, batch))
     };
-    merged?.iter().filter_map(fits).max_by_key(|(versions, _)| *versions)
+    merged?
+        .iter()
+        .filter_map(fits)
+        .max_by_key(|(versions, _)| *versions)
 }
 
 #[cfg(test)]

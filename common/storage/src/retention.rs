@@ -44,7 +44,8 @@ const NEEDED: &str = "\
     SELECT batch FROM needed WHERE batch IS NOT NULL";
 
 /// Hashes are needed for as long as a file can be part of the dataset, or become so again.
-const NEEDED_HASHES: &str = "SELECT DISTINCT hashes_sha256 AS hashes FROM data_files WHERE hashes_sha256 IS NOT NULL";
+const NEEDED_HASHES: &str =
+    "SELECT DISTINCT hashes_sha256 AS hashes FROM data_files WHERE hashes_sha256 IS NOT NULL";
 
 impl Database {
     /// The batches that something in use needs: the newest dataset version, the champion's, those of training runs

@@ -38,9 +38,15 @@ async fn a_store_is_marked_once_and_refused_without_its_marker() -> Result<()> {
 
         let marker = folder.path().join("lapidary-system");
         fs::rename(&marker, folder.path().join("aside"))?;
-        says(store.put_artifact(b"another".to_vec()).await.map(drop), "is its disk mounted?");
+        says(
+            store.put_artifact(b"another".to_vec()).await.map(drop),
+            "is its disk mounted?",
+        );
         says(store.check_marker().await, "is its disk mounted?");
-        says(registry.claim_store(&open(folder.path())?).await, "is its disk mounted?");
+        says(
+            registry.claim_store(&open(folder.path())?).await,
+            "is its disk mounted?",
+        );
         fs::rename(folder.path().join("aside"), &marker)?;
         store.put_artifact(b"another".to_vec()).await?;
         Ok(())

@@ -48,7 +48,9 @@ impl Batches {
             .filter(|batch| batch.since < self.before && !needed.contains(&batch.sha256))
             .collect();
         unneeded.sort_by_key(|batch| (batch.since, batch.sha256));
-        let batches = unneeded.into_iter().map(|batch| found("batch", batch, Target::Batch));
+        let batches = unneeded
+            .into_iter()
+            .map(|batch| found("batch", batch, Target::Batch));
         Ok(batches.chain(self.find_hashes().await?).collect())
     }
 

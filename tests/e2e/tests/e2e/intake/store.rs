@@ -65,7 +65,9 @@ async fn the_store_of_another_system_is_not_written_into() -> Result<()> {
 
 /// The only object of a kind.
 fn object(world: &World, kind: &str) -> Result<std::path::PathBuf> {
-    let part = fs::read_dir(world.path("store").join(kind))?.next().context("none")??;
+    let part = fs::read_dir(world.path("store").join(kind))?
+        .next()
+        .context("none")??;
     Ok(fs::read_dir(part.path())?.next().context("none")??.path())
 }
 
@@ -76,7 +78,10 @@ async fn lost_rows_are_put_back_when_their_file_is_dropped_again() -> Result<()>
         let ingest = world.start("ingest", &[]).await?;
         let content = diamonds(100, 1);
         // The last row repeats the first, so the batch is not the file as it stands.
-        let first = content[HEADER.len()..].split_inclusive(|byte| *byte == b'\n').next().context("no row")?;
+        let first = content[HEADER.len()..]
+            .split_inclusive(|byte| *byte == b'\n')
+            .next()
+            .context("no row")?;
         let content = [&content[..], first].concat();
         world.drop_file("a.csv", &content)?;
         world.report("accepted", "a.csv").await?;
@@ -98,7 +103,9 @@ async fn lost_rows_are_put_back_when_their_file_is_dropped_again() -> Result<()>
         let other = world.report("accepted", "other.csv").await?;
         assert_eq!(other["rows_known"], 0);
         says(&ingest, "store", "up").await?;
-        ingest.logged("an object that was missing or damaged was written again").await?;
+        ingest
+            .logged("an object that was missing or damaged was written again")
+            .await?;
         Ok(())
     })
     .await

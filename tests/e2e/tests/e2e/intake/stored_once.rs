@@ -35,7 +35,11 @@ fn samples_of(csv: &[u8]) -> BTreeSet<SampleHash> {
 /// The samples of a dataset version, as an operator downloads them.
 async fn samples(desk: &Desk, version: u32) -> Result<Vec<Sample>> {
     let url = format!("{}/v1/datasets/{version}/parquet", desk.url);
-    let response = reqwest::Client::new().get(url).bearer_auth(&desk.key).send().await?;
+    let response = reqwest::Client::new()
+        .get(url)
+        .bearer_auth(&desk.key)
+        .send()
+        .await?;
     let bytes = response.error_for_status()?.bytes().await?;
     Ok(storage::batch::read(bytes.to_vec())?)
 }
@@ -140,7 +144,10 @@ async fn rows_that_several_files_brought_stay_until_the_last_of_them_is_withdraw
         let report_b = world.report("accepted", "b.csv").await?;
         world.drop_file("c.csv", &c)?;
         let report_c = world.report("accepted", "c.csv").await?;
-        assert_eq!((&report_b["rows_known"], &report_c["rows_known"]), (&json!(300), &json!(200)));
+        assert_eq!(
+            (&report_b["rows_known"], &report_c["rows_known"]),
+            (&json!(300), &json!(200))
+        );
         let mut stored = 0;
         for batch in objects(&world, "batches")? {
             stored += storage::batch::read(fs::read(batch)?)?.len();
@@ -266,7 +273,11 @@ async fn a_held_file_is_accepted_with_the_rows_that_are_new_then() -> Result<()>
         let held = world.report("held", "dear.csv").await?;
         stop(&mut desk.ingest).await?;
         desk.ingest = world.start("ingest", &[]).await?;
-        let part: String = String::from_utf8_lossy(&dear).lines().take(201).map(|line| format!("{line}\n")).collect();
+        let part: String = String::from_utf8_lossy(&dear)
+            .lines()
+            .take(201)
+            .map(|line| format!("{line}\n"))
+            .collect();
         world.drop_file("part.csv", part.as_bytes())?;
         world.report("accepted", "part.csv").await?;
         desk.decide(&held, "accept").await?;
@@ -299,7 +310,10 @@ async fn what_was_learned_of_another_history_is_forgotten() -> Result<()> {
         // Version 2 again, of other rows; then the rows that version 2 had before.
         world.drop_file("c.csv", &three)?;
         let report = world.report("accepted", "c.csv").await?;
-        assert_eq!((&report["dataset_version"], &report["rows_known"]), (&json!(2), &json!(0)));
+        assert_eq!(
+            (&report["dataset_version"], &report["rows_known"]),
+            (&json!(2), &json!(0))
+        );
         world.drop_file("b-again.csv", &both(&two, &one))?;
         let report = world.report("accepted", "b-again.csv").await?;
         assert_eq!(report["rows_known"], 500);
@@ -330,7 +344,8 @@ async fn many_small_files_are_trained_on_from_one_object() -> Result<()> {
             }
         }
         let _trainer = world.start("trainer", &[]).await?;
-        let trained = "SELECT count(*) FROM training_runs WHERE status = 'succeeded' AND dataset_version = 64";
+        let trained =
+            "SELECT count(*) FROM training_runs WHERE status = 'succeeded' AND dataset_version = 64";
         world.becomes(trained, 1).await
     })
     .await
