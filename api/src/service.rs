@@ -105,6 +105,7 @@ impl App {
 pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let health = Health::new(Clock::system());
     let servers = Servers::register_useful(&health);
+    let store = health.component("store", Need::Useful);
     let app = build(config, metrics, health, lifecycle).await?;
     // When all is well, the first request finds everything open.
     if let Ok(reached) = timeout(PATIENCE, reached(&app)).await {
@@ -118,6 +119,7 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     info!(address = %listener.local_addr()?, workers, "listening");
     reach_registry(&app, lifecycle);
     follow(&app, config, lifecycle, servers);
+    app.backend.report_store(lifecycle, store);
     let routes = Routes::new(app);
     let (limits, stop) = (limits(&config.api), lifecycle.soft_stop());
     lifecycle.spawn("http", async move {

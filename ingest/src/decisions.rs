@@ -2,18 +2,16 @@
 
 use std::{io, path::Path};
 
-use anyhow::Context as _;
 use domain::{
     decision::Verb,
     file::{DataFile, FileStatus},
 };
-use storage::{StorageError, decisions::OpenDecision, intake::OpenChange};
+use storage::{StorageError, decisions::OpenDecision};
 use tracing::{info, warn};
 
 use crate::{
     archive,
     intake::{Intake, blocking},
-    known,
     progress::Progress,
     reading,
 };
@@ -48,42 +46,6 @@ impl Intake {
             Verb::Reject => Ok(self.backend.database.reject_held(decision).await?),
             Verb::Withdraw => self.withdraw(decision).await,
         }
-    }
-
-    async fn accept_decided(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
-        let hashes = known::distinct_of(&self.backend, &self.rules.scratch, decision.batch).await?;
-        let change = self.begin().await?;
-        let rows_known = self.known.count(&hashes.hashes)? + hashes.repeats;
-        Ok(change.accept_decided(decision, rows_known).await?)
-    }
-
-    async fn withdraw(&mut self, decision: &OpenDecision) -> anyhow::Result<bool> {
-        let newest = self.backend.database.newest_dataset().await?;
-        let newest = newest.context("there is no dataset to withdraw from")?;
-        // This takes as long as the dataset is large: nobody waits for it, and Postgres ends no idle transaction.
-        let mut others = self
-            .known
-            .without(&self.backend, newest, decision.file.sha256)
-            .await?;
-        // What was accepted meanwhile is learned too; most of it before others have to wait.
-        if let Some(newest) = self.backend.database.newest_dataset().await? {
-            others.catch_up(&self.backend, newest).await?;
-        }
-        let change = self.backend.database.begin_decided().await?;
-        if let Some(newest) = change.newest() {
-            others.catch_up(&self.backend, newest.version).await?;
-        }
-        let others = others.count_rows().await?;
-        let rows = others.rows().context("the rows of the others are counted")?;
-        Ok(change.withdraw_decided(decision, rows).await?)
-    }
-
-    async fn begin(&mut self) -> anyhow::Result<OpenChange> {
-        let change = self.backend.database.begin_decided().await?;
-        if let Some(newest) = change.newest() {
-            self.known.catch_up(&self.backend, newest.version).await?;
-        }
-        Ok(change)
     }
 
     /// Moves the files out of `held/` that wait no longer; one that cannot be moved holds up no other.

@@ -21,15 +21,19 @@ use domain::{
     profile::{Distribution, Profile},
     row::RowLimits,
 };
-use storage::intake::{Acceptance, Kept, OpenChange};
+use storage::{
+    datasets::VersionStamp,
+    intake::{Acceptance, Kept, OpenChange},
+};
 use tracing::{info, warn};
 
 use crate::{
     journal::Journal,
-    known::{Distinct, Known, Run},
+    known::{Known, Run, is_broken_object},
     metrics,
     progress::Progress,
     reading::{self, Digesting, Good, Opened, Outcome, Reading, Rules, Snapshot},
+    storing::{FileRows, NewRows},
     unmoved::Unmoved,
 };
 
@@ -37,6 +41,9 @@ use crate::{
 const BLOCK_BYTES: usize = 1 << 20;
 /// A longer row rejects the file.
 const RECORD_BYTES: usize = 1 << 20;
+
+/// So often others may commit first; then what they brought is taken out while they wait.
+pub(crate) const MOST_LOSSES: u32 = 2;
 
 /// Takes files; one at a time.
 pub(crate) struct Intake {
@@ -70,9 +77,21 @@ struct Candidate {
     path: PathBuf,
     snapshot: Snapshot,
     file: DataFile,
-    kept: Kept,
-    hashes: Distinct,
+    distribution: Distribution,
+    rows: FileRows,
+    new: NewRows,
     rejected: Option<File>,
+}
+
+impl Candidate {
+    fn kept(&self) -> Kept {
+        Kept {
+            batch: self.new.batch.sha256,
+            overlaps: self.new.overlaps,
+            hashes: Some(self.rows.hashes_file().sha256),
+            distribution: self.distribution.clone(),
+        }
+    }
 }
 
 /// The largest plausible values, as they are set.
@@ -133,8 +152,13 @@ impl Intake {
             return self.reject_unread(path, opened, reason).await;
         }
         // Before anything is read: what cannot be learned now would let the file be read in vain.
-        if let Some(newest) = self.backend.database.newest_dataset().await? {
-            self.known.catch_up(&self.backend, newest).await?;
+        // But one that was accepted before may bring back what is missing.
+        self.backend.check_store().await?;
+        let learned = self.learn_newest().await;
+        if let Err(error) = &learned
+            && !is_broken_object(error)
+        {
+            return learned.map(|()| Taken::Done);
         }
         let received_at = self.clock.now();
         let started = Instant::now();
@@ -151,8 +175,12 @@ impl Intake {
         failpoint::reach("read");
         if let Some(settled) = self.settled(reading.sha256).await? {
             info!(file.name, file.sha256 = %file.sha256, status = %settled.status, "this content was judged before");
+            if let Outcome::Good(good) = reading.outcome {
+                self.heal(&settled, *good).await?;
+            }
             return self.put_away(path, snapshot, settled, reading.rejected).await;
         }
+        learned?;
         match reading.outcome {
             Outcome::Bad(_) => {
                 if !is_same(path, snapshot, file.sha256, &self.progress).await? {
@@ -179,6 +207,25 @@ impl Intake {
         let reading = reading.await;
         self.journal.end(&name, &snapshot)?;
         reading
+    }
+
+    pub(crate) async fn learn_newest(&mut self) -> anyhow::Result<()> {
+        let newest = self.backend.database.newest_stamp().await?;
+        self.learn_up_to(newest).await?;
+        Ok(())
+    }
+
+    /// Whether what was known was only added to.
+    pub(crate) async fn learn_up_to(&mut self, newest: Option<VersionStamp>) -> anyhow::Result<bool> {
+        if let Some(newest) = newest {
+            return self.known.catch_up(&self.backend, newest).await;
+        }
+        // There may have been a dataset, before an older backup was restored.
+        let is_empty = self.known.stamp().is_none();
+        if !is_empty {
+            self.known = Known::new(&self.rules.scratch);
+        }
+        Ok(is_empty)
     }
 
     /// The file with this content, if it was judged before and not rejected.
@@ -211,24 +258,23 @@ impl Intake {
     ) -> anyhow::Result<Taken> {
         let (profile, distribution) = Profile::of(good.sampler, self.known.distribution(), self.max_psi)
             .context("a file without rows is no good file")?;
-        let kept = Kept {
-            batch: good.batch.sha256,
-            distribution,
-        };
         let drifted = self.drifted(&profile);
         file.profile = Some(profile);
 
         let started = Instant::now();
-        let hashes = good.hashes;
-        let (stored, same, sorted) = tokio::join!(
-            self.backend.store.put_batch_file(good.batch),
-            is_same(path, snapshot, file.sha256, &self.progress),
-            blocking(path, move |_| hashes.finish())
-        );
-        stored?;
+        let rows = FileRows::sort(&self.backend, good.batch, file.rows.rows_accepted, good.hashes);
+        let (rows, same) = tokio::join!(rows, is_same(path, snapshot, file.sha256, &self.progress));
         if !same? {
             return Ok(Taken::Changed);
         }
+        let rows = rows?;
+        // Which rows of a held file are new is found when it is accepted.
+        let known = match drifted {
+            Some(_) => Default::default(),
+            None => self.known.hashes(),
+        };
+        let new = rows.new_rows(&self.rules.scratch, known).await?;
+        rows.store(&self.backend, &new).await?;
         file.timings.store_ms = millis(started);
         metrics::step("store", started.elapsed());
         failpoint::reach("stored");
@@ -236,8 +282,9 @@ impl Intake {
             path: path.to_owned(),
             snapshot,
             file,
-            kept,
-            hashes: sorted.context("the scratch folder cannot be written")?,
+            distribution,
+            rows,
+            new,
             rejected,
         };
         match drifted {
@@ -263,11 +310,11 @@ impl Intake {
     }
 
     async fn hold(&mut self, candidate: Candidate, reason: String) -> anyhow::Result<Taken> {
+        let kept = candidate.kept();
         let Candidate {
             path,
             snapshot,
             mut file,
-            kept,
             rejected,
             ..
         } = candidate;
@@ -281,53 +328,70 @@ impl Intake {
     }
 
     async fn accept(&mut self, mut candidate: Candidate) -> anyhow::Result<Taken> {
-        let started = Instant::now();
-        // Most of the work is done before the lock is taken.
-        let mut known = self.known.count(&candidate.hashes.hashes)?;
-        let before = self.known.version();
-        candidate.file.timings.check_ms = millis(started);
-        metrics::step("check", started.elapsed());
-
-        let started = Instant::now();
-        let change = match self
-            .backend
-            .database
-            .begin_acceptance(candidate.file.sha256)
-            .await?
-        {
-            Acceptance::Known(file) => {
-                let Candidate {
-                    path,
-                    snapshot,
-                    rejected,
-                    ..
-                } = candidate;
-                return self.put_away(&path, snapshot, *file, rejected).await;
+        for losses in 0.. {
+            let started = Instant::now();
+            let sha256 = candidate.file.sha256;
+            let change = match self.backend.database.begin_acceptance(sha256).await? {
+                Acceptance::Known(file) => {
+                    let Candidate {
+                        path,
+                        snapshot,
+                        rejected,
+                        ..
+                    } = candidate;
+                    return self.put_away(&path, snapshot, *file, rejected).await;
+                }
+                Acceptance::Open(change) => change,
+            };
+            candidate.file.timings.wait_ms = millis(started);
+            metrics::step("wait", started.elapsed());
+            failpoint::reach("locked");
+            if self.are_still_new(&candidate, &change).await? {
+                return self.commit(change, candidate).await;
             }
-            Acceptance::Open(change) => change,
-        };
-        candidate.file.timings.wait_ms = millis(started);
-        metrics::step("wait", started.elapsed());
-        failpoint::reach("locked");
-        if let Some(newest) = change.newest() {
-            self.known.catch_up(&self.backend, newest.version).await?;
+            // Another ingest was faster. Most of the work is done while nobody waits.
+            if losses < MOST_LOSSES {
+                change.give_up().await?;
+                self.select_new(&mut candidate).await?;
+            } else {
+                self.select_new(&mut candidate).await?;
+                return self.commit(change, candidate).await;
+            }
         }
-        if self.known.version() != before {
-            known = self.known.count(&candidate.hashes.hashes)?;
-        }
-        candidate.file.rows.rows_known = known + candidate.hashes.repeats;
-        self.commit(change, candidate).await
+        Ok(Taken::Changed)
+    }
+
+    /// Whether the rows that were new when they were selected are new to the dataset as it is now.
+    async fn are_still_new(&mut self, candidate: &Candidate, change: &OpenChange) -> anyhow::Result<bool> {
+        let before = self.known.stamp();
+        let newest = change.newest().map(|newest| newest.stamp);
+        let only_added = self.learn_up_to(newest).await?;
+        let is_same = before == newest;
+        Ok(is_same || only_added && candidate.rows.count_new(&self.known.hashes())? == candidate.new.rows)
+    }
+
+    async fn select_new(&mut self, candidate: &mut Candidate) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let known = self.known.hashes();
+        candidate.new = candidate.rows.new_rows(&self.rules.scratch, known).await?;
+        candidate.rows.store(&self.backend, &candidate.new).await?;
+        candidate.file.timings.check_ms += millis(started);
+        metrics::step("check", started.elapsed());
+        Ok(())
     }
 
     async fn commit(&mut self, change: OpenChange, candidate: Candidate) -> anyhow::Result<Taken> {
+        let kept = candidate.kept();
         let Candidate {
             path,
             snapshot,
             mut file,
-            kept,
-            hashes,
+            rows,
+            new,
             rejected,
+            ..
         } = candidate;
+        file.rows.rows_known = file.rows.rows_accepted - new.rows;
         let unchanged = reading::open(&path)?.map(|now| now.snapshot) == Some(snapshot);
         // Housekeeping deletes batches under the same lock: one of the same rows may have been nobody's until now.
         if !unchanged || self.backend.store.kept_batch(kept.batch).await?.is_none() {
@@ -335,15 +399,16 @@ impl Intake {
             return Ok(Taken::Changed);
         }
         let started = Instant::now();
-        let version = change.next_version();
-        file.dataset_version = Some(version);
+        file.dataset_version = Some(change.next_version());
         file.finished_at = self.clock.now();
-        change.commit(&mut file, &kept).await?;
+        let version = change.commit(&mut file, &kept).await?;
         metrics::step("commit", started.elapsed());
         failpoint::reach("committed");
         self.tell(&file);
-        self.learn(version, hashes.hashes, &kept.distribution)?;
-        self.put_away(&path, snapshot, file, rejected).await
+        self.learn(version, rows.into_hashes(), &kept.distribution)?;
+        let taken = self.put_away(&path, snapshot, file, rejected).await;
+        self.merge_batches(version.version).await;
+        taken
     }
 
     /// What is committed is told once.
@@ -360,8 +425,8 @@ impl Intake {
     /// What cannot be kept in local files is learned from the object store again.
     fn learn(
         &mut self,
-        version: domain::DatasetVersion,
-        hashes: Run,
+        version: VersionStamp,
+        hashes: Arc<Run>,
         distribution: &Distribution,
     ) -> anyhow::Result<()> {
         let learned = self.known.committed(version, hashes, distribution);

@@ -3,15 +3,19 @@
 mod archive;
 mod commands;
 mod decisions;
+mod healing;
 mod inbox;
 mod intake;
 mod journal;
 mod known;
+mod merging;
 mod metrics;
+mod moving_rows;
 mod progress;
 mod reading;
 mod regular;
 mod service;
+mod storing;
 #[cfg(test)]
 mod testing;
 mod unmoved;

@@ -21,6 +21,7 @@ mod m0020_traffic_records;
 mod m0021_traffic_vacuum;
 mod m0022_traffic_repeats;
 mod m0023_traffic_headers;
+mod m0025_rows_stored_once;
 mod m0026_retry_times;
 mod m0028_traffic_limits;
 mod m0029_key_names;
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_traffic_vacuum::Migration),
             Box::new(m0022_traffic_repeats::Migration),
             Box::new(m0023_traffic_headers::Migration),
+            Box::new(m0025_rows_stored_once::Migration),
             Box::new(m0026_retry_times::Migration),
             Box::new(m0028_traffic_limits::Migration),
             Box::new(m0029_key_names::Migration),

@@ -27,13 +27,11 @@ pub(super) async fn neighbours(
     version: DatasetVersion,
     kept: &Kept,
 ) -> anyhow::Result<Neighbours> {
-    let mut batches = Vec::new();
-    for (_, content) in backend.database.contents(version).await? {
-        let file = kept.scratch().context("there is no room for the samples")?;
-        batches.push(backend.store.copy_batch(content.batch, file).await?);
-    }
+    let (database, store) = (&backend.database, &backend.store);
+    let folder = kept.folder().context("there is no room for the samples")?;
+    let (batches, overlap) = database.copy_dataset(store, version, folder).await?;
     let kept = kept.clone();
-    aside(move || build(batches, version, &kept)).await?
+    aside(move || build(batches, overlap, version, &kept)).await?
 }
 
 /// The samples of a dataset version, indexed; for a command, which keeps nothing.
@@ -42,20 +40,23 @@ pub(crate) async fn index_of(
     store: &Store,
     version: DatasetVersion,
 ) -> anyhow::Result<Neighbours> {
-    let mut batches = Vec::new();
-    for (_, content) in database.contents(version).await? {
-        let file = tempfile::tempfile().context("there is no room for the samples")?;
-        batches.push(store.copy_batch(content.batch, file).await?);
-    }
+    let mut samples = database.read_dataset(store, version).await?;
     let mut index = Builder::default();
-    each_part(batches, |samples| index.add(samples))?;
+    while let Some(samples) = samples.next().await? {
+        index.add(&samples);
+    }
     Ok(index.build())
 }
 
-fn build(batches: Vec<File>, version: DatasetVersion, kept: &Kept) -> anyhow::Result<Neighbours> {
+fn build(
+    batches: Vec<File>,
+    overlap: bool,
+    version: DatasetVersion,
+    kept: &Kept,
+) -> anyhow::Result<Neighbours> {
     let mut index = Builder::default();
     let mut copy = Copy::begin(kept);
-    each_part(batches, |samples| {
+    each_part(batches, overlap, |samples| {
         index.add(samples);
         copy.add(samples);
     })?;
@@ -93,13 +94,13 @@ impl Copy {
     }
 }
 
-/// Hands out the samples of all batches in order, identical ones once.
-fn each_part(batches: Vec<File>, mut take: impl FnMut(&[Sample])) -> Result<(), StorageError> {
+/// Hands out the samples of all batches in order, identical ones once; there are such only where batches `overlap`.
+fn each_part(batches: Vec<File>, overlap: bool, mut take: impl FnMut(&[Sample])) -> Result<(), StorageError> {
     let mut seen = HashSet::new();
     for batch in batches {
         let mut batch = BatchReader::new(batch)?;
         while let Some(mut samples) = batch.read()? {
-            samples.retain(|sample| seen.insert(SampleHash::of(sample)));
+            samples.retain(|sample| !overlap || seen.insert(SampleHash::of(sample)));
             take(&samples);
         }
     }
@@ -115,23 +116,23 @@ pub(crate) struct Exported {
 
 /// Writes a dataset version's samples into one Parquet file, off the threads that answer requests.
 pub(crate) async fn export(app: &App, version: DatasetVersion) -> Result<Exported, Problem> {
-    let mut batches = Vec::new();
-    for (_, content) in app.registry()?.contents(version).await? {
-        let file = app.serving.kept.scratch().map_err(StorageError::from)?;
-        let copied = app.backend.store.copy_batch(content.batch, file).await;
-        batches.push(copied.map_err(|error| match error {
-            StorageError::MissingObject(_) => Problem::conflict("some of its rows are no longer kept"),
-            error => error.into(),
-        })?);
-    }
+    let folder = app.serving.kept.folder().map_err(StorageError::from)?;
+    let copied = app.registry()?.copy_dataset(&app.backend.store, version, folder);
+    let (batches, overlap) = copied.await.map_err(|error| match error {
+        StorageError::MissingObject(_) => Problem::conflict("some of its rows are no longer kept"),
+        error => error.into(),
+    })?;
     let scratch = app.serving.kept.scratch().map_err(StorageError::from)?;
-    Ok(app.pool.run(move || exported(batches, scratch)).await??)
+    Ok(app
+        .pool
+        .run(move || exported(batches, overlap, scratch))
+        .await??)
 }
 
-fn exported(batches: Vec<File>, into: File) -> Result<Exported, StorageError> {
+fn exported(batches: Vec<File>, overlap: bool, into: File) -> Result<Exported, StorageError> {
     let mut writer = BatchWriter::new(into)?;
     let mut written = Ok(());
-    each_part(batches, |samples| {
+    each_part(batches, overlap, |samples| {
         let part = Part::of(samples);
         if written.is_ok() {
             written = part.and_then(|part| writer.write(&part));

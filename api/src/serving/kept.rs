@@ -77,8 +77,13 @@ impl Kept {
 
     /// An unnamed temporary file in the folder.
     pub(super) fn scratch(&self) -> io::Result<File> {
+        tempfile::tempfile_in(self.folder()?)
+    }
+
+    /// The folder, which is made if need be.
+    pub(super) fn folder(&self) -> io::Result<&Path> {
         fs::create_dir_all(&self.folder)?;
-        tempfile::tempfile_in(&self.folder)
+        Ok(&self.folder)
     }
 
     /// Puts samples in place, for a reference to come.

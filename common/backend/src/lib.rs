@@ -101,6 +101,7 @@ impl Backend {
         };
         let database = Database::connect_lazily(&settings).await?;
         let store = Store::open(&config.store.url).context("cannot open the object store")?;
+        store.require_claim();
         let known: Vec<_> = ModelKind::ALL.iter().map(|kind| kind.name()).collect();
         let broker = BrokerSettings {
             url: config.rabbitmq.url.clone(),
@@ -173,21 +174,30 @@ impl Backend {
         self
     }
 
-    /// Tells readiness how the object store is.
-    pub fn report_store(&self, lifecycle: &Lifecycle, component: Component) {
-        let (database, store) = (self.database.clone(), self.store.clone());
-        lifecycle.spawn(
-            "store",
-            report::store(database, store, component, lifecycle.soft_stop()),
-        );
-    }
-
     /// Tells readiness how a consumer's connection `link` is; work that it misses is found by looking.
     pub fn report_consumer(lifecycle: &Lifecycle, component: Component, link: watch::Receiver<LinkState>) {
         lifecycle.spawn(
             "consumer state",
             report::consumer(link, component, lifecycle.soft_stop()),
         );
+    }
+
+    /// Checks that the object store is there and this system's; marks it when it is new.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] when it is not: such as a folder whose disk is not mounted.
+    pub async fn check_store(&self) -> Result<(), StorageError> {
+        match self.store.is_claimed() {
+            true => self.store.check_marker().await,
+            false => self.database.claim_store(&self.store).await,
+        }
+    }
+
+    /// Tells readiness how the object store is.
+    pub fn report_store(&self, lifecycle: &Lifecycle, component: Component) {
+        let reported = report::store(self.clone(), component, lifecycle.soft_stop());
+        lifecycle.spawn("store", reported);
     }
 
     /// Publishes what was just committed now, rather than at the relay's next look.

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use broker::LinkState;
 use service::{error::chain, health::Component};
-use storage::{Database, Store};
+use storage::Database;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::STALLED;
+use crate::{Backend, STALLED};
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-const ASK_STORE_EVERY: Duration = Duration::from_secs(10);
 
 /// Follows a connection to the broker until told to stop.
 pub(crate) async fn broker(
@@ -84,24 +83,20 @@ pub(crate) async fn postgres(
     }
 }
 
-/// Asks the object store for a sign of life until told to stop. One with nothing in it is away, once there are data.
+/// Asks the object store for its marker until told to stop.
 pub(crate) async fn store(
-    database: Database,
-    store: Store,
+    backend: Backend,
     component: Component,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
-        match store.is_empty().await {
-            Ok(true) if database.newest_dataset().await.is_ok_and(|newest| newest.is_some()) => {
-                component.down("it is empty: is its disk mounted?");
-            }
-            Ok(_) => component.up(),
+        match backend.check_store().await {
+            Ok(()) => component.up(),
             Err(error) => component.down(chain(&error)),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(ASK_STORE_EVERY) => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }

@@ -160,3 +160,12 @@ pub struct DataFile {
     #[cfg_attr(feature = "openapi", schema(example = "2026-01-31T12:00:00Z"))]
     pub finished_at: DateTime<Utc>,
 }
+
+impl DataFile {
+    /// The last dataset version with it; none unless it is withdrawn.
+    #[must_use]
+    pub fn last_version(&self) -> Option<DatasetVersion> {
+        let first_without = i64::from(self.withdrawn_version?);
+        DatasetVersion::try_from(first_without - 1).ok()
+    }
+}

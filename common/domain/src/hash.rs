@@ -6,12 +6,14 @@
 //! stays on its side for ever, whichever file brings it and at whatever price.
 
 use sha2::{Digest, Sha256};
-use siphasher::sip128::SipHasher13;
 
 use crate::{Diamond, Sample};
 
 /// The name of the hash, mixed into it.
 pub const NAME: &str = "lapidary-diamond-1";
+
+/// The name of the hash of samples, mixed into it.
+pub const SAMPLE_NAME: &str = "lapidary-sample-1";
 
 /// One diamond in this many is held out.
 const HOLDOUT_EVERY: u64 = 5;
@@ -123,14 +125,18 @@ impl SampleHash {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// The hash of `sample`: SipHash-1-3 of 128 bits over its canonical content. A collision is not to be expected
-    /// among 10¹⁵ samples. It is compared within one process only, and may change.
+    /// The hash of `sample`: SHA-256 over [`SAMPLE_NAME`], the diamond's canonical content and the price as eight
+    /// big-endian bytes, cut to its first 128 bits. Hashes are stored, so it never changes; another rule would be
+    /// another name. Nobody can make two samples of one hash, and no two are to be expected among 10¹⁵.
     #[must_use]
     pub fn of(sample: &Sample) -> Self {
-        let mut content = [0; CONTENT + 8];
-        content[..CONTENT].copy_from_slice(&content_of(&sample.diamond));
-        content[CONTENT..].copy_from_slice(&sample.price.get().to_be_bytes());
-        Self(SipHasher13::new().hash(&content).as_u128())
+        let hasher = Sha256::new_with_prefix(SAMPLE_NAME)
+            .chain_update(content_of(&sample.diamond))
+            .chain_update(sample.price.get().to_be_bytes());
+        let digest: [u8; 32] = hasher.finalize().into();
+        let mut first = [0; Self::BYTES];
+        first.copy_from_slice(&digest[..Self::BYTES]);
+        Self::from_bytes(first)
     }
 }
 
@@ -188,6 +194,13 @@ mod tests {
     fn the_hash_is_pinned_for_ever() {
         let hash = DiamondHash::of(&diamond(1.1));
         insta::assert_snapshot!(hex::encode(hash.0));
+    }
+
+    /// F3: hashes that are stored mean the same to every process.
+    #[test]
+    fn the_hash_of_a_sample_is_pinned_for_ever() {
+        let hash = SampleHash::of(&sample(1.1, 4733.0));
+        insta::assert_snapshot!(hex::encode(hash.to_bytes()));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Reading data files and their reports.
 
 use domain::{
-    Sha256,
+    DatasetVersion, Sha256,
     file::{DataFile, FileStatus},
 };
-use sea_orm::EntityTrait as _;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 
 use crate::{
-    Database, During, Page, PageRequest, StorageError, entity::data_file, file_row::to_domain,
+    Database, During, Page, PageRequest, StorageError, database::sql, entity::data_file, file_row::to_domain,
     listing::Listing, page::place,
 };
 
@@ -20,7 +20,47 @@ pub struct FileFilter {
     pub during: During,
 }
 
+/// Where the object store has the rows of an accepted or held file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRows {
+    /// The rows.
+    pub batch: Sha256,
+    /// Whether the batch may have rows of others as well.
+    pub overlaps: bool,
+    /// Their hashes; none for a file from before they were kept.
+    pub hashes: Option<Sha256>,
+    /// The dataset version before the one that added the file; none when there was none, or the file is held.
+    pub before: Option<DatasetVersion>,
+}
+
 impl Database {
+    /// Where the object store has the rows of a file; none unless it is accepted or held.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not answer.
+    pub async fn stored_rows(&self, sha256: Sha256) -> Result<Option<StoredRows>, StorageError> {
+        let query = "SELECT coalesce(d.batch_sha256, f.batch_sha256) AS batch, coalesce(d.may_repeat, true) AS may_repeat, \
+                     f.hashes_sha256 AS hashes, d.version \
+                     FROM data_files f LEFT JOIN datasets d ON d.version = f.dataset_version \
+                     WHERE f.sha256 = $1 AND f.status IN ('accepted', 'held')";
+        let query = sql(query, [sha256.as_bytes().to_vec().into()]);
+        let Some(row) = self.connection.query_one_raw(query).await? else {
+            return Ok(None);
+        };
+        let digest = |bytes: Vec<u8>| {
+            Sha256::try_from(bytes.as_slice()).map_err(|e| StorageError::bad_row("data_files", e))
+        };
+        let hashes: Option<Vec<u8>> = row.try_get("", "hashes")?;
+        let version: Option<i64> = row.try_get("", "version")?;
+        Ok(Some(StoredRows {
+            batch: digest(row.try_get("", "batch")?)?,
+            overlaps: row.try_get("", "may_repeat")?,
+            hashes: hashes.map(digest).transpose()?,
+            before: version.and_then(|version| DatasetVersion::try_from(version - 1).ok()),
+        }))
+    }
+
     /// The data file with this content, if it was judged.
     ///
     /// # Errors

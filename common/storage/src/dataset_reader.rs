@@ -2,26 +2,28 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use domain::{Sample, SampleHash, Sha256};
+use domain::{Sample, SampleHash};
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
-use crate::{StorageError, Store, batch::BatchReader};
+use crate::{StorageError, Store, batch::BatchReader, merged::Piece};
 
 /// The samples of a dataset version, a row group at a time.
 pub struct DatasetReader {
     store: Store,
-    batches: VecDeque<Sha256>,
+    pieces: VecDeque<Piece>,
     open: Option<BatchReader>,
-    seen: HashSet<SampleHash>,
+    /// The samples so far, where batches overlap.
+    seen: Option<HashSet<SampleHash>>,
 }
 
 impl DatasetReader {
-    pub(crate) fn new(store: Store, batches: VecDeque<Sha256>) -> Self {
+    pub(crate) fn new(store: Store, pieces: Vec<Piece>, overlap: bool) -> Self {
         Self {
             store,
-            batches,
+            pieces: pieces.into(),
             open: None,
-            seen: HashSet::new(),
+            seen: overlap.then(HashSet::new),
         }
     }
 
@@ -36,7 +38,9 @@ impl DatasetReader {
                 return Ok(None);
             }
             if let Some(mut samples) = self.read().await? {
-                samples.retain(|sample| self.seen.insert(SampleHash::of(sample)));
+                if let Some(seen) = &mut self.seen {
+                    samples.retain(|sample| seen.insert(SampleHash::of(sample)));
+                }
                 if !samples.is_empty() {
                     return Ok(Some(samples));
                 }
@@ -46,13 +50,34 @@ impl DatasetReader {
 
     /// False at the end.
     async fn open_next(&mut self) -> Result<bool, StorageError> {
-        let Some(batch) = self.batches.front() else {
-            return Ok(false);
+        while let Some(piece) = self.pieces.front() {
+            match self.store.batch_file(piece.batch).await {
+                Ok(file) => {
+                    self.open = Some(BatchReader::new(file)?);
+                    self.pieces.pop_front();
+                    return Ok(true);
+                }
+                Err(error) if piece.is_replaceable(&error) => {
+                    warn!(%error, "merged batches are read one by one");
+                    self.take_apart();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Puts the batches that the next piece is merged of in its place.
+    fn take_apart(&mut self) {
+        let Some(piece) = self.pieces.pop_front() else {
+            return;
         };
-        let file = self.store.batch_file(*batch).await?;
-        self.open = Some(BatchReader::new(file)?);
-        self.batches.pop_front();
-        Ok(true)
+        for batch in piece.parts.into_iter().rev() {
+            self.pieces.push_front(Piece {
+                batch,
+                parts: Vec::new(),
+            });
+        }
     }
 
     /// The next row group of the open batch; none at its end, when it is closed.

@@ -1,66 +1,87 @@
 //! Reading dataset versions: what they are made of, and their samples.
 
+use std::{fs::File, path::Path};
+
+use chrono::{DateTime, Utc};
 use domain::{
     DatasetVersion, Sample, Sha256,
-    dataset::{Dataset, DatasetFile},
+    dataset::{Dataset, DatasetChangeKind, DatasetFile},
 };
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryOrder as _};
+use tempfile::tempfile_in;
 
+pub use crate::contents::{Batches, CarriedOver, DatasetChange, Member, VersionStamp};
 use crate::{
-    Database, DatasetReader, During, Page, PageRequest, StorageError, Store,
-    database::sql,
-    entity::{data_file, dataset},
-    file_row::Kept,
+    Database, DatasetReader, During, Page, PageRequest, StorageError, Store, database::sql, entity::dataset,
     listing::Listing,
 };
 
-/// What a dataset version changed.
-#[derive(Debug, Clone)]
-pub enum DatasetChange {
-    /// A file came in.
-    Added(Box<Kept>),
-    /// A file was withdrawn.
-    Removed,
+/// Dataset versions, each with the file that it changed, and the number of its files.
+const SELECT: &str = "\
+    SELECT * FROM (
+        SELECT d.version, d.rows, d.created_at, d.change, d.file_sha256, f.name, f.rows_accepted,
+            sum(CASE d.change WHEN 'added' THEN 1 ELSE -1 END) OVER (ORDER BY d.version) AS files
+        FROM datasets d JOIN data_files f ON f.sha256 = d.file_sha256
+    ) d";
+
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    version: i64,
+    rows: i64,
+    created_at: DateTime<Utc>,
+    change: String,
+    file_sha256: Vec<u8>,
+    name: String,
+    rows_accepted: i64,
+    files: i64,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct FileRow {
+    sha256: Vec<u8>,
+    name: String,
+    rows_accepted: i64,
 }
 
 impl Database {
-    /// Dataset versions, newest first.
+    /// Dataset versions, newest first; of the files of each only the one that it added.
     ///
     /// # Errors
     ///
     /// When Postgres does not answer.
     pub async fn datasets(&self, during: During, page: &PageRequest) -> Result<Page<Dataset>, StorageError> {
-        let listing = Listing::of("SELECT * FROM datasets")
+        let listing = Listing::of(SELECT)
             .when("version < ?", page.number())
             .during("created_at", during);
-        let rows = dataset::Entity::find()
-            .from_raw_sql(listing.ordered("version DESC", page))
-            .all(&self.connection)
+        let rows = self
+            .connection
+            .query_all_raw(listing.ordered("version DESC", page))
             .await?;
-        let page = Page::of(rows, page.limit, |row| row.version.to_string(), Ok)?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for row in page.items {
-            items.push(self.with_files(row).await?);
-        }
-        Ok(Page {
-            items,
-            next_cursor: page.next_cursor,
-        })
+        let rows = rows
+            .iter()
+            .map(|row| Row::from_query_result(row, ""))
+            .collect::<Result<Vec<_>, _>>()?;
+        Page::of(rows, page.limit, |row| row.version.to_string(), Row::into_dataset)
     }
 
-    /// One dataset version.
+    /// One dataset version, with all its files.
     ///
     /// # Errors
     ///
     /// When Postgres does not answer.
     pub async fn dataset(&self, version: DatasetVersion) -> Result<Option<Dataset>, StorageError> {
-        let row = dataset::Entity::find_by_id(i64::from(version))
-            .one(&self.connection)
-            .await?;
-        match row {
-            Some(row) => self.with_files(row).await.map(Some),
-            None => Ok(None),
-        }
+        let one = sql(
+            &format!("{SELECT} WHERE version = $1"),
+            [i64::from(version).into()],
+        );
+        let Some(row) = self.connection.query_one_raw(one).await? else {
+            return Ok(None);
+        };
+        let dataset = Row::from_query_result(&row, "")?.into_dataset()?;
+        Ok(Some(Dataset {
+            files: self.dataset_files(version).await?,
+            ..dataset
+        }))
     }
 
     /// The newest dataset version's number.
@@ -80,46 +101,15 @@ impl Database {
     ///
     /// When Postgres does not answer.
     pub async fn dataset_files(&self, version: DatasetVersion) -> Result<Vec<DatasetFile>, StorageError> {
-        let rows = self.members(version).await?;
-        rows.into_iter().map(file_of).collect()
-    }
-
-    /// The files of a dataset version, in its order, and what is kept of each.
-    ///
-    /// # Errors
-    ///
-    /// When Postgres does not answer.
-    pub async fn contents(&self, version: DatasetVersion) -> Result<Vec<(Sha256, Kept)>, StorageError> {
-        let rows = self.members(version).await?;
-        let content = |row: data_file::Model| Ok((digest_of(row.sha256.clone())?, kept_of(row)?));
-        rows.into_iter().map(content).collect()
-    }
-
-    /// What the versions after `after` (or all) up to `to` changed, in order.
-    ///
-    /// # Errors
-    ///
-    /// When Postgres does not answer.
-    pub async fn changes(
-        &self,
-        after: Option<DatasetVersion>,
-        to: DatasetVersion,
-    ) -> Result<Vec<DatasetChange>, StorageError> {
-        let versions = dataset::Entity::find()
-            .filter(dataset::Column::Version.gt(after.map_or(0, i64::from)))
-            .filter(dataset::Column::Version.lte(i64::from(to)))
-            .order_by_asc(dataset::Column::Version)
-            .all(&self.connection)
-            .await?;
-        let mut changes = Vec::with_capacity(versions.len());
-        for version in versions {
-            let file = data_file::Entity::find_by_id(version.file_sha256)
-                .one(&self.connection)
-                .await?;
-            let file = file.ok_or_else(|| StorageError::bad_row("datasets", "its file is missing"))?;
-            changes.push(change_of(&version.change, file)?);
-        }
-        Ok(changes)
+        let files = "SELECT f.sha256, f.name, f.rows_accepted FROM \
+            (SELECT DISTINCT ON (file_sha256) * FROM datasets WHERE version <= $1 \
+             ORDER BY file_sha256, version DESC) d JOIN data_files f ON f.sha256 = d.file_sha256 \
+            WHERE d.change = 'added' ORDER BY d.version";
+        let files = sql(files, [i64::from(version).into()]);
+        let rows = self.connection.query_all_raw(files).await?;
+        rows.iter()
+            .map(|row| FileRow::from_query_result(row, "")?.into_file())
+            .collect()
     }
 
     /// Every sample of a dataset version at once: see [`Database::read_dataset`].
@@ -137,7 +127,7 @@ impl Database {
     }
 
     /// Begins to read the samples of a dataset version in its order: files as accepted, rows as they stand in them,
-    /// identical samples once, at their first place.
+    /// identical samples once; last those that only withdrawn files brought before others did.
     ///
     /// # Errors
     ///
@@ -147,66 +137,72 @@ impl Database {
         store: &Store,
         version: DatasetVersion,
     ) -> Result<DatasetReader, StorageError> {
-        let contents = self.contents(version).await?;
-        let batches = contents.into_iter().map(|(_, kept)| kept.batch).collect();
-        Ok(DatasetReader::new(store.clone(), batches))
+        let (pieces, overlap) = self.pieces(version).await?;
+        Ok(DatasetReader::new(store.clone(), pieces, overlap))
     }
 
-    async fn with_files(&self, row: dataset::Model) -> Result<Dataset, StorageError> {
-        let version = version_of(row.version)?;
-        let files = self.dataset_files(version).await?;
-        let rows = u64::try_from(row.rows).map_err(|e| StorageError::bad_row("datasets", e))?;
+    /// Copies what a dataset version is read from into unnamed files in the folder `scratch`, in the version's order;
+    /// and tells whether identical rows can stand in them more than once.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres or the object store does not answer, a batch is missing or damaged, or a file cannot be written.
+    pub async fn copy_dataset(
+        &self,
+        store: &Store,
+        version: DatasetVersion,
+        scratch: &Path,
+    ) -> Result<(Vec<File>, bool), StorageError> {
+        let (pieces, overlap) = self.pieces(version).await?;
+        let mut files = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            match store.copy_batch(piece.batch, tempfile_in(scratch)?).await {
+                Err(error) if piece.is_replaceable(&error) => {
+                    for part in piece.parts {
+                        files.push(store.copy_batch(part, tempfile_in(scratch)?).await?);
+                    }
+                }
+                copy => files.push(copy?),
+            }
+        }
+        Ok((files, overlap))
+    }
+}
+
+impl Row {
+    fn into_dataset(self) -> Result<Dataset, StorageError> {
+        let bad = |reason: &dyn ToString| StorageError::bad_row("datasets", reason.to_string());
+        let change: DatasetChangeKind = self.change.parse().map_err(|e| bad(&e))?;
+        let changed = FileRow {
+            sha256: self.file_sha256,
+            name: self.name,
+            rows_accepted: self.rows_accepted,
+        };
+        let changed = changed.into_file()?;
+        let files = (change == DatasetChangeKind::Added).then(|| changed.clone());
         Ok(Dataset {
-            version,
-            files,
-            rows,
-            created_at: row.created_at,
+            version: version_of(self.version)?,
+            change,
+            changed_file: changed.sha256,
+            files: files.into_iter().collect(),
+            files_total: u64::try_from(self.files).map_err(|e| bad(&e))?,
+            rows: u64::try_from(self.rows).map_err(|e| bad(&e))?,
+            created_at: self.created_at,
         })
     }
-
-    /// The files whose last change up to `version` added them.
-    async fn members(&self, version: DatasetVersion) -> Result<Vec<data_file::Model>, StorageError> {
-        let statement = sql(
-            "SELECT f.* FROM (SELECT DISTINCT ON (file_sha256) * FROM datasets WHERE version <= $1 \
-             ORDER BY file_sha256, version DESC) d JOIN data_files f ON f.sha256 = d.file_sha256 \
-             WHERE d.change = 'added' ORDER BY d.version",
-            [i64::from(version).into()],
-        );
-        let files = data_file::Entity::find().from_raw_sql(statement);
-        Ok(files.all(&self.connection).await?)
-    }
 }
 
-fn change_of(change: &str, file: data_file::Model) -> Result<DatasetChange, StorageError> {
-    match change {
-        "added" => kept_of(file).map(|kept| DatasetChange::Added(Box::new(kept))),
-        _ => Ok(DatasetChange::Removed),
+impl FileRow {
+    fn into_file(self) -> Result<DatasetFile, StorageError> {
+        let bad = |reason: &dyn ToString| StorageError::bad_row("data_files", reason.to_string());
+        Ok(DatasetFile {
+            sha256: Sha256::try_from(self.sha256.as_slice()).map_err(|e| bad(&e))?,
+            name: self.name,
+            rows: u64::try_from(self.rows_accepted).map_err(|e| bad(&e))?,
+        })
     }
-}
-
-/// Files from before distributions were kept have an empty one.
-fn kept_of(file: data_file::Model) -> Result<Kept, StorageError> {
-    let distribution = file.distribution.map(serde_json::from_value).transpose();
-    Ok(Kept {
-        batch: digest_of(file.batch_sha256.unwrap_or_default())?,
-        distribution: distribution
-            .map_err(|e| StorageError::bad_row("data_files", e))?
-            .unwrap_or_default(),
-    })
 }
 
 fn version_of(number: i64) -> Result<DatasetVersion, StorageError> {
     DatasetVersion::try_from(number).map_err(|e| StorageError::bad_row("datasets", e))
-}
-
-fn digest_of(bytes: Vec<u8>) -> Result<Sha256, StorageError> {
-    Sha256::try_from(bytes.as_slice()).map_err(|e| StorageError::bad_row("data_files", e))
-}
-
-fn file_of(row: data_file::Model) -> Result<DatasetFile, StorageError> {
-    Ok(DatasetFile {
-        sha256: digest_of(row.sha256)?,
-        name: row.name,
-        rows: u64::try_from(row.rows_accepted).map_err(|e| StorageError::bad_row("data_files", e))?,
-    })
 }

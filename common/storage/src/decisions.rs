@@ -16,6 +16,7 @@ use crate::{
     Database, StorageError, Store,
     clock::now,
     connection::DatabaseTransaction,
+    contents::CarriedOver,
     database::sql,
     entity::{data_file, file_decision},
     file_row::{news, to_domain},
@@ -58,8 +59,10 @@ pub struct OpenDecision {
     seq: i64,
     /// The file as it is before.
     pub file: DataFile,
-    /// Its good rows, in the object store.
+    /// Its good rows, in the object store, as they were kept when it was judged.
     pub batch: Sha256,
+    /// The hashes of its good rows, in the object store; none for a file from before they were kept.
+    pub hashes: Option<Sha256>,
     /// What was decided.
     pub decision: Decision,
 }
@@ -79,7 +82,6 @@ impl Database {
         else {
             return Ok(Ordered::NoSuchFile);
         };
-        let batch = row.batch_sha256.clone().unwrap_or_default();
         let file = to_domain(row)?;
         if open(&transaction, order.sha256).await?.is_some() {
             return Ok(Ordered::Undecided);
@@ -88,7 +90,7 @@ impl Database {
             return Ok(Ordered::Unfit(file.status));
         }
         // The row is locked: what is there now is not deleted while the decision waits.
-        if file.status == FileStatus::Withdrawn && store.kept_batch(digest(&batch)?).await?.is_none() {
+        if !self.are_rows_kept(&file, store).await? {
             return Ok(Ordered::NoRows);
         }
         let row = order_row(order, now(&transaction).await?)
@@ -99,6 +101,18 @@ impl Database {
             decision: Some(decision_of(row)?),
             ..file
         })))
+    }
+
+    /// Whether the rows of a withdrawn file can still be found: in the batches of the last version that had it.
+    async fn are_rows_kept(&self, file: &DataFile, store: &Store) -> Result<bool, StorageError> {
+        if let Some(last) = file.last_version() {
+            for batch in self.batches(last).await?.batches {
+                if store.kept_batch(batch).await?.is_none() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// The decisions that are not carried out yet, oldest first.
@@ -139,7 +153,8 @@ impl Database {
             ..open.file.clone()
         };
         let update = sql(
-            "UPDATE data_files SET status = 'rejected', rejection = $2, batch_sha256 = NULL, distribution = NULL \
+            "UPDATE data_files SET status = 'rejected', rejection = $2, batch_sha256 = NULL, hashes_sha256 = NULL, \
+             distribution = NULL \
              WHERE sha256 = $1 AND status = 'held'",
             [key(&rejected).into(), rejected.rejection.clone().into()],
         );
@@ -176,21 +191,30 @@ impl Database {
 }
 
 impl OpenChange {
-    /// Carries out an acceptance: the file, of which `rows_known` rows are in the dataset already, makes the next
-    /// version. False when that was done meanwhile.
+    /// Carries out an acceptance: the file, of which `rows_known` rows are in the dataset already and the others in
+    /// `batch`, makes the next version. False when that was done meanwhile.
     ///
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn accept_decided(self, open: &OpenDecision, rows_known: u64) -> Result<bool, StorageError> {
+    pub async fn accept_decided(
+        self,
+        open: &OpenDecision,
+        rows_known: u64,
+        batch: Sha256,
+    ) -> Result<bool, StorageError> {
         let mut file = open.file.clone();
         file.status = FileStatus::Accepted;
         file.rows.rows_known = rows_known;
         file.dataset_version = Some(self.next_version());
         file.withdrawn_version = None;
         let rows = self.rows_with(&file);
+        let change = Change::Added {
+            batch,
+            overlaps: false,
+        };
         let at = now(&self.transaction).await?;
-        self.make_version(file.sha256, Change::Added, rows, at).await?;
+        self.make_version(file.sha256, change, rows, at).await?;
         let update = sql(
             "UPDATE data_files SET status = 'accepted', rows_known = $2, dataset_version = $3, \
              withdrawn_version = NULL WHERE sha256 = $1 AND status IN ('held', 'withdrawn')",
@@ -204,18 +228,25 @@ impl OpenChange {
         self.apply(open, update, happened, at).await
     }
 
-    /// Carries out a withdrawal: the next version, of `rows` samples, is without the file. False when that was
-    /// done meanwhile.
+    /// Carries out a withdrawal: the next version, of `rows` samples, is without the file; the batch `carried_over`
+    /// has the rows that would go with it though other files brought them as well. False when that was done
+    /// meanwhile.
     ///
     /// # Errors
     ///
     /// When Postgres does not commit.
-    pub async fn withdraw_decided(self, open: &OpenDecision, rows: u64) -> Result<bool, StorageError> {
+    pub async fn withdraw_decided(
+        self,
+        open: &OpenDecision,
+        rows: u64,
+        carried_over: Option<CarriedOver>,
+    ) -> Result<bool, StorageError> {
         let mut file = open.file.clone();
         file.status = FileStatus::Withdrawn;
         file.withdrawn_version = Some(self.next_version());
+        let change = Change::Removed { carried_over };
         let at = now(&self.transaction).await?;
-        self.make_version(file.sha256, Change::Removed, rows, at).await?;
+        self.make_version(file.sha256, change, rows, at).await?;
         let update = sql(
             "UPDATE data_files SET status = 'withdrawn', withdrawn_version = $2 \
              WHERE sha256 = $1 AND status = 'accepted'",
@@ -272,9 +303,11 @@ fn order_row(order: &Order, at: DateTime<Utc>) -> file_decision::ActiveModel {
 
 fn open_decision(row: file_decision::Model, file: data_file::Model) -> Result<OpenDecision, StorageError> {
     let batch = file.batch_sha256.clone().unwrap_or_default();
+    let hashes = file.hashes_sha256.as_deref();
     Ok(OpenDecision {
         seq: row.seq,
         batch: digest(&batch)?,
+        hashes: hashes.map(digest).transpose()?,
         file: to_domain(file)?,
         decision: decision_of(row)?,
     })

@@ -16,8 +16,13 @@ const TABLE: &str = "data_files";
 /// What is kept of a file that is, or may become, part of the dataset.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// Its good rows, in the object store.
+    /// Its good rows in the object store: of an accepted file those that it brought first, of a held one all, each
+    /// once.
     pub batch: Sha256,
+    /// Whether the batch may nevertheless repeat rows, of its own or of the dataset.
+    pub overlaps: bool,
+    /// The hashes of all its good rows, in the object store; none for a file from before they were kept.
+    pub hashes: Option<Sha256>,
     /// How often each value stands in them.
     pub distribution: Distribution,
 }
@@ -45,6 +50,9 @@ pub(crate) fn to_row(file: &DataFile, kept: Option<&Kept>) -> data_file::ActiveM
         profile: Set(file.profile.as_ref().map(|profile| json!(profile))),
         distribution: Set(kept.map(|kept| json!(kept.distribution))),
         timings: Set(json!(file.timings)),
+        hashes_sha256: Set(kept
+            .and_then(|kept| kept.hashes)
+            .map(|hashes| hashes.as_bytes().to_vec())),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     Database, StorageError,
     clock::now,
     connection::DatabaseTransaction,
+    contents::{CarriedOver, VersionStamp},
     database::sql,
     entity::{data_file, dataset},
     file_row::{news, to_domain, to_row},
@@ -45,6 +46,8 @@ pub struct Newest {
     pub version: DatasetVersion,
     /// How many samples it holds.
     pub rows: u64,
+    /// What tells it apart from a version of the same number in another history.
+    pub stamp: VersionStamp,
 }
 
 /// What [`Database::begin_acceptance`] found.
@@ -67,8 +70,10 @@ pub struct OpenChange {
 /// What the next dataset version changes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Change {
-    Added,
-    Removed,
+    /// These rows came with a file.
+    Added { batch: Sha256, overlaps: bool },
+    /// A file left; these of its rows stay, because others brought them as well.
+    Removed { carried_over: Option<CarriedOver> },
 }
 
 impl Database {
@@ -197,21 +202,28 @@ impl OpenChange {
             .map_or(DatasetVersion::FIRST, |newest| newest.version.next())
     }
 
-    /// Commits the file, its dataset version and their events. The file's times become the database's.
+    /// Commits the file, its dataset version and their events; returns the version. The file's times become the
+    /// database's.
     ///
     /// # Errors
     ///
     /// When Postgres does not commit; then nothing happened, or, where Postgres stays away, all of it: ask for the file
     /// again.
-    pub async fn commit(self, file: &mut DataFile, kept: &Kept) -> Result<(), StorageError> {
+    pub async fn commit(self, file: &mut DataFile, kept: &Kept) -> Result<VersionStamp, StorageError> {
         on_the_databases_clock(file, now(&self.transaction).await?);
         let rows = self.rows_with(file);
-        self.make_version(file.sha256, Change::Added, rows, file.finished_at)
+        let change = Change::Added {
+            batch: kept.batch,
+            overlaps: kept.overlaps,
+        };
+        let stamp = self
+            .make_version(file.sha256, change, rows, file.finished_at)
             .await?;
         upsert(&self.transaction, file, Some(kept)).await?;
         let happened = [EventData::FileAccepted(news(file)), self.dataset_ready(rows)];
         let event = append(&self.transaction, happened, file.finished_at).await?;
-        self.database.commit_or_look(self.transaction, event).await
+        self.database.commit_or_look(self.transaction, event).await?;
+        Ok(stamp)
     }
 
     /// Lets go of the lock without having changed anything.
@@ -235,21 +247,24 @@ impl OpenChange {
         change: Change,
         rows: u64,
         at: DateTime<Utc>,
-    ) -> Result<(), StorageError> {
-        let change = match change {
-            Change::Added => "added",
-            Change::Removed => "removed",
+    ) -> Result<VersionStamp, StorageError> {
+        let (change, batch, overlaps) = match change {
+            Change::Added { batch, overlaps } => ("added", Some(batch), overlaps),
+            Change::Removed {
+                carried_over: Some(CarriedOver { batch, overlaps }),
+            } => ("removed", Some(batch), overlaps),
+            Change::Removed { carried_over: None } => ("removed", None, false),
         };
-        dataset::ActiveModel {
+        let row = dataset::ActiveModel {
             version: Set(self.next_version().into()),
             rows: Set(rows.cast_signed()),
             created_at: Set(at),
             file_sha256: Set(file.as_bytes().to_vec()),
             change: Set(change.to_owned()),
-        }
-        .insert(&self.transaction)
-        .await?;
-        Ok(())
+            batch_sha256: Set(batch.map(|batch| batch.as_bytes().to_vec())),
+            may_repeat: Set(overlaps),
+        };
+        VersionStamp::of(&row.insert(&self.transaction).await?)
     }
 
     pub(crate) fn dataset_ready(&self, rows: u64) -> EventData {
@@ -310,5 +325,6 @@ fn newest_of(row: dataset::Model) -> Result<Newest, StorageError> {
     Ok(Newest {
         version: DatasetVersion::try_from(row.version).map_err(|e| bad(&e))?,
         rows: u64::try_from(row.rows).map_err(|e| bad(&e))?,
+        stamp: VersionStamp::of(&row)?,
     })
 }

@@ -20,16 +20,17 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _},
     task::spawn_blocking,
 };
+use tracing::warn;
 use url::Url;
 
-use crate::{StorageError, batch::Written, error::unavailable};
+use crate::{StorageError, batch::Written, error::unavailable, installation::Owner};
 
 /// Bytes of one part of an upload.
 const PART: usize = 1 << 20;
 /// Bytes that are read and hashed in one go.
 const PIECE: usize = 1 << 14;
 
-/// A batch in the store.
+/// A batch, or hashes, in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptBatch {
     /// Its name.
@@ -44,6 +45,7 @@ pub struct KeptBatch {
 #[derive(Debug, Clone, Copy)]
 enum ObjectKind {
     Batch,
+    Hashes,
     Artifact,
 }
 
@@ -98,7 +100,10 @@ impl Found {
 /// The object store; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    objects: Arc<dyn ObjectStore>,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) owner: Arc<Owner>,
+    /// Whether it is a local folder.
+    pub(crate) is_folder: bool,
 }
 
 impl Store {
@@ -122,6 +127,8 @@ impl Store {
             object_store::parse_url_opts(url, variables).map_err(|error| setting(url, &error.to_string()))?;
         Ok(Self {
             objects: Arc::new(PrefixStore::new(objects, prefix)),
+            owner: Arc::default(),
+            is_folder: false,
         })
     }
 
@@ -130,6 +137,8 @@ impl Store {
         let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self {
             objects: Arc::new(objects),
+            owner: Arc::default(),
+            is_folder: true,
         })
     }
 
@@ -142,15 +151,87 @@ impl Store {
         self.put(ObjectKind::Batch, bytes).await
     }
 
-    /// Keeps a Parquet batch of any size under its digest.
+    /// Keeps a Parquet batch of any size under its digest; one that is there is replaced, for it may be damaged.
     ///
     /// # Errors
     ///
     /// When the store does not take it.
-    pub async fn put_batch_file(&self, batch: Written) -> Result<(), StorageError> {
-        let path = location(ObjectKind::Batch, batch.sha256);
-        let mut file = tokio::fs::File::from_std(batch.file);
-        let mut upload = BufWriter::new(Arc::clone(&self.objects), path);
+    pub async fn put_batch_file(&self, batch: &Written) -> Result<(), StorageError> {
+        self.put_file(ObjectKind::Batch, batch).await
+    }
+
+    /// Keeps the hashes of a file's rows, as [`put_batch_file`](Self::put_batch_file) does a batch.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not take them.
+    pub async fn put_hashes_file(&self, hashes: &Written) -> Result<(), StorageError> {
+        self.put_file(ObjectKind::Hashes, hashes).await
+    }
+
+    /// Writes a batch again if it is missing or damaged; whether it was.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer, or does not take it.
+    pub async fn heal_batch(&self, batch: &Written) -> Result<bool, StorageError> {
+        self.heal(ObjectKind::Batch, batch).await
+    }
+
+    /// Writes the hashes of a file's rows again if they are missing or damaged; whether they were.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer, or does not take them.
+    pub async fn heal_hashes(&self, hashes: &Written) -> Result<bool, StorageError> {
+        self.heal(ObjectKind::Hashes, hashes).await
+    }
+
+    async fn heal(&self, kind: ObjectKind, content: &Written) -> Result<bool, StorageError> {
+        if self.is_whole(kind, content.sha256).await? {
+            return Ok(false);
+        }
+        self.put_file(kind, content).await?;
+        healed(&location(kind, content.sha256));
+        Ok(true)
+    }
+
+    /// Whether a batch is there as it was written: it is read.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn is_batch_whole(&self, digest: Sha256) -> Result<bool, StorageError> {
+        self.is_whole(ObjectKind::Batch, digest).await
+    }
+
+    /// Whether the hashes of a file's rows are there as they were written: they are read.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn are_hashes_whole(&self, digest: Sha256) -> Result<bool, StorageError> {
+        self.is_whole(ObjectKind::Hashes, digest).await
+    }
+
+    async fn is_whole(&self, kind: ObjectKind, digest: Sha256) -> Result<bool, StorageError> {
+        let path = location(kind, digest);
+        let mut parts = match self.objects.get(&path).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(false),
+            object => object?.into_stream(),
+        };
+        let mut hasher = sha2::Sha256::new();
+        while let Some(part) = parts.next().await {
+            hasher.update(&part?);
+        }
+        Ok(Sha256::finish(hasher) == digest)
+    }
+
+    async fn put_file(&self, kind: ObjectKind, content: &Written) -> Result<(), StorageError> {
+        self.check_marker().await?;
+        let mut file = tokio::fs::File::from_std(content.file.try_clone()?);
+        file.rewind().await?;
+        let mut upload = BufWriter::new(Arc::clone(&self.objects), location(kind, content.sha256));
         loop {
             let mut part = BytesMut::with_capacity(PART);
             if file.read_buf(&mut part).await? == 0 {
@@ -181,12 +262,21 @@ impl Store {
     /// # Errors
     ///
     /// When it is missing or damaged, or the store does not answer, or the file cannot be written.
-    pub async fn copy_batch(
-        &self,
-        digest: Sha256,
-        into: std::fs::File,
-    ) -> Result<std::fs::File, StorageError> {
-        let path = location(ObjectKind::Batch, digest);
+    pub async fn copy_batch(&self, digest: Sha256, into: File) -> Result<File, StorageError> {
+        self.copy(ObjectKind::Batch, digest, into).await
+    }
+
+    /// Copies the hashes of a file's rows into a local file, and rewinds it.
+    ///
+    /// # Errors
+    ///
+    /// When they are missing or damaged, or the store does not answer, or the file cannot be written.
+    pub async fn copy_hashes(&self, digest: Sha256, into: File) -> Result<File, StorageError> {
+        self.copy(ObjectKind::Hashes, digest, into).await
+    }
+
+    async fn copy(&self, kind: ObjectKind, digest: Sha256, into: File) -> Result<File, StorageError> {
+        let path = location(kind, digest);
         let mut parts = self.open_object(&path).await?.into_stream();
         let mut file = tokio::fs::File::from_std(into);
         let mut hasher = sha2::Sha256::new();
@@ -196,7 +286,7 @@ impl Store {
             file.write_all(&part).await?;
         }
         verified(&path, digest, Sha256::finish(hasher))?;
-        // A full disk shows here, not as a damaged batch.
+        // A full disk shows here, not as a damaged object.
         file.flush().await?;
         file.rewind().await?;
         Ok(file.into_std().await)
@@ -208,11 +298,21 @@ impl Store {
     ///
     /// When the store does not answer.
     pub async fn batches(&self) -> Result<Vec<KeptBatch>, StorageError> {
-        let objects: Vec<_> = self
-            .objects
-            .list(Some(&Path::from("batches")))
-            .try_collect()
-            .await?;
+        self.list(ObjectKind::Batch).await
+    }
+
+    /// The hashes of files' rows that are kept, as [`batches`](Self::batches) are told.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn hashes(&self) -> Result<Vec<KeptBatch>, StorageError> {
+        self.list(ObjectKind::Hashes).await
+    }
+
+    async fn list(&self, kind: ObjectKind) -> Result<Vec<KeptBatch>, StorageError> {
+        let folder = Path::from(kind.folder());
+        let objects: Vec<_> = self.objects.list(Some(&folder)).try_collect().await?;
         Ok(objects.iter().filter_map(kept).collect())
     }
 
@@ -222,7 +322,20 @@ impl Store {
     ///
     /// When the store does not answer.
     pub async fn kept_batch(&self, digest: Sha256) -> Result<Option<KeptBatch>, StorageError> {
-        match self.objects.head(&location(ObjectKind::Batch, digest)).await {
+        self.head(ObjectKind::Batch, digest).await
+    }
+
+    /// What is known of the hashes of a file's rows without reading them; none when they are not kept.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub async fn kept_hashes(&self, digest: Sha256) -> Result<Option<KeptBatch>, StorageError> {
+        self.head(ObjectKind::Hashes, digest).await
+    }
+
+    async fn head(&self, kind: ObjectKind, digest: Sha256) -> Result<Option<KeptBatch>, StorageError> {
+        match self.objects.head(&location(kind, digest)).await {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             object => Ok(kept(&object?)),
         }
@@ -235,6 +348,16 @@ impl Store {
     /// When the store does not do so.
     pub async fn delete_batch(&self, digest: Sha256) -> Result<(), StorageError> {
         let path = location(ObjectKind::Batch, digest);
+        Ok(self.objects.delete(&path).await?)
+    }
+
+    /// Deletes the hashes of a file's rows.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not do so.
+    pub async fn delete_hashes(&self, digest: Sha256) -> Result<(), StorageError> {
+        let path = location(ObjectKind::Hashes, digest);
         Ok(self.objects.delete(&path).await?)
     }
 
@@ -274,30 +397,29 @@ impl Store {
         self.find(ObjectKind::Artifact, digest).await
     }
 
-    /// Whether nothing at all is there, as before the first file, or where the store's disk is not mounted.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError::Unavailable`] when the store does not answer.
-    pub async fn is_empty(&self) -> Result<bool, StorageError> {
-        let top = self.objects.list_with_delimiter(None).await.map_err(unavailable)?;
-        Ok(top.common_prefixes.is_empty())
-    }
-
     async fn put(&self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Sha256, StorageError> {
+        self.check_marker().await?;
         let digest = Sha256::of(&bytes);
+        let (path, content) = (location(kind, digest), PutPayload::from(bytes));
         let once = PutOptions {
             mode: PutMode::Create,
             ..PutOptions::default()
         };
-        match self
-            .objects
-            .put_opts(&location(kind, digest), PutPayload::from(bytes), once)
-            .await
-        {
-            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(digest),
-            Err(error) => Err(error.into()),
+        match self.objects.put_opts(&path, content.clone(), once).await {
+            Ok(_) => return Ok(digest),
+            Err(object_store::Error::AlreadyExists { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
+        // What is there under this name may be cut off or damaged.
+        match self.get(kind, digest).await {
+            Ok(_) => {}
+            Err(StorageError::DamagedObject { .. } | StorageError::MissingObject(_)) => {
+                self.objects.put(&path, content).await?;
+                healed(&path);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(digest)
     }
 
     async fn get(&self, kind: ObjectKind, digest: Sha256) -> Result<Vec<u8>, StorageError> {
@@ -332,18 +454,24 @@ impl Store {
     /// An object that is not there is lost, unless nothing at all is there: then the store itself is away, such as a
     /// folder whose disk is not mounted.
     async fn missing(&self, path: &Path) -> StorageError {
+        if let Err(error) = self.check_marker().await {
+            return error;
+        }
         match self.objects.list_with_delimiter(None).await {
             Ok(top) if top.common_prefixes.is_empty() => {
                 unavailable(std::io::Error::other("it is empty: is its disk mounted?"))
             }
-            Ok(_) => StorageError::MissingObject(path.to_string()),
+            Ok(_) => {
+                broken("missing");
+                StorageError::MissingObject(path.to_string())
+            }
             Err(error) => unavailable(error),
         }
     }
 }
 
 fn kept(object: &ObjectMeta) -> Option<KeptBatch> {
-    let name = object.location.filename()?.strip_suffix(".parquet")?;
+    let (name, _) = object.location.filename()?.split_once('.')?;
     Some(KeptBatch {
         sha256: name.parse().ok()?,
         bytes: object.size,
@@ -355,6 +483,7 @@ fn verified(path: &Path, expected: Sha256, found: Sha256) -> Result<(), StorageE
     if found == expected {
         return Ok(());
     }
+    broken("damaged");
     Err(StorageError::DamagedObject {
         path: path.to_string(),
         found,
@@ -377,13 +506,39 @@ fn verified_file(path: &Path, expected: Sha256, mut file: File) -> Result<File, 
     Ok(file)
 }
 
+impl ObjectKind {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Batch => "batches",
+            Self::Hashes => "hashes",
+            Self::Artifact => "artifacts",
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Batch => "parquet",
+            Self::Hashes => "hashes",
+            Self::Artifact => "json",
+        }
+    }
+}
+
 fn location(kind: ObjectKind, digest: Sha256) -> Path {
     let name = digest.to_string();
-    let folder = &name[..2];
-    match kind {
-        ObjectKind::Batch => Path::from(format!("batches/{folder}/{name}.parquet")),
-        ObjectKind::Artifact => Path::from(format!("artifacts/{folder}/{name}.json")),
-    }
+    let (folder, part, extension) = (kind.folder(), &name[..2], kind.extension());
+    Path::from(format!("{folder}/{part}/{name}.{extension}"))
+}
+
+/// Counts an object that should be there as it was written, and is not.
+fn broken(fault: &'static str) {
+    metrics::counter!("lapidary_store_broken_objects_total", "fault" => fault).increment(1);
+}
+
+/// Tells of an object that was missing or damaged, and is there again.
+pub(crate) fn healed(path: &Path) {
+    metrics::counter!("lapidary_store_healed_objects_total").increment(1);
+    warn!(object = %path, "an object that was missing or damaged was written again");
 }
 
 fn setting(url: &Url, reason: &str) -> StorageError {
@@ -445,6 +600,22 @@ mod tests {
         .unwrap();
         let error = store.batch(digest).await.unwrap_err();
         assert!(matches!(error, StorageError::DamagedObject { .. }), "{error}");
+    }
+
+    /// F13: what stands under an object's name is verified before it is taken for the object.
+    #[tokio::test]
+    async fn an_object_that_is_damaged_is_whole_again_when_it_is_put_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        let digest = store.put_artifact(b"model".to_vec()).await.unwrap();
+        let path = folder
+            .path()
+            .join(location(ObjectKind::Artifact, digest).to_string());
+        for damaged in [&b""[..], b"modem"] {
+            std::fs::write(&path, damaged).unwrap();
+            assert_eq!(store.put_artifact(b"model".to_vec()).await.unwrap(), digest);
+            assert_eq!(store.artifact(digest).await.unwrap(), b"model");
+        }
     }
 
     #[tokio::test]

@@ -1,10 +1,11 @@
-//! Sorting more hashes than fit into memory: they are dealt into buckets by their first bits, and each bucket is
+//! Sorting more records than fit into memory, by their hashes: they are dealt into buckets by their first bits, and each bucket is
 //! sorted by itself.
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Read as _, Seek as _, Write as _},
+    io::{self, BufWriter, Read as _, Seek as _},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
@@ -13,62 +14,100 @@ use domain::SampleHash;
 
 use super::run::{Run, RunWriter};
 
-/// Hashes that are kept in memory: 16 MiB of them.
+/// Records that are kept in memory: 16 MiB of hashes.
 const IN_MEMORY: usize = 1 << 20;
 /// So many that a bucket of a hundred million hashes fits into memory.
 const BUCKETS: usize = 128;
-const HASH: usize = SampleHash::BYTES;
+/// Hashes that are remembered, so that a row that fills a file is not sorted over and over: all its hashes would
+/// come into one bucket.
+const RECENT: usize = 1 << 12;
 
-/// Sorts hashes, and finds those that repeat.
-pub(crate) struct Sorter {
+/// Something that is sorted by its hash first.
+pub(crate) trait Record: Copy + Ord + Send {
+    /// How many bytes it takes in a bucket.
+    const BYTES: usize;
+
+    fn hash(self) -> SampleHash;
+
+    fn write(self, into: &mut impl io::Write) -> io::Result<()>;
+
+    /// From what [`Self::write`] wrote.
+    fn read(bytes: &[u8]) -> Self;
+}
+
+impl Record for SampleHash {
+    const BYTES: usize = SampleHash::BYTES;
+
+    fn hash(self) -> SampleHash {
+        self
+    }
+
+    fn write(self, into: &mut impl io::Write) -> io::Result<()> {
+        into.write_all(&self.to_bytes())
+    }
+
+    fn read(bytes: &[u8]) -> Self {
+        let mut hash = [0; SampleHash::BYTES];
+        hash.copy_from_slice(bytes);
+        Self::from_bytes(hash)
+    }
+}
+
+/// Sorts records; of those with one hash only the first in their order is left.
+pub(crate) struct Sorter<R> {
     scratch: PathBuf,
-    waiting: Vec<SampleHash>,
+    recent: Vec<Option<SampleHash>>,
+    waiting: Vec<R>,
     buckets: Vec<BufWriter<File>>,
     count: u64,
 }
 
 /// The distinct hashes of what was sorted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Distinct {
-    pub(crate) hashes: Run,
+    pub(crate) hashes: Arc<Run>,
     /// How many hashes were the same as one before.
     pub(crate) repeats: u64,
 }
 
-impl Sorter {
+impl<R: Record> Sorter<R> {
     /// Uses unnamed files in the folder `scratch`.
     pub(crate) fn new(scratch: &Path) -> Self {
         Self {
             scratch: scratch.to_owned(),
+            recent: vec![None; RECENT],
             waiting: Vec::new(),
             buckets: Vec::new(),
             count: 0,
         }
     }
 
-    pub(crate) fn add(&mut self, hashes: &[SampleHash]) -> io::Result<()> {
-        self.count += hashes.len() as u64;
-        self.waiting.extend_from_slice(hashes);
+    /// Adds records, in their order where their hashes are the same.
+    pub(crate) fn add(&mut self, records: &[R]) -> io::Result<()> {
+        self.count += records.len() as u64;
+        for record in records {
+            let hash = record.hash();
+            let bytes = hash.to_bytes();
+            let place = usize::from(u16::from_be_bytes([bytes[6], bytes[7]]));
+            let recent = &mut self.recent[place % RECENT];
+            if *recent != Some(hash) {
+                *recent = Some(hash);
+                self.waiting.push(*record);
+            }
+        }
         if self.waiting.len() >= IN_MEMORY {
             self.deal()?;
         }
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> io::Result<Distinct> {
-        let mut run = RunWriter::new(tempfile::tempfile_in(&self.scratch)?);
+    /// Hands out the records in order, the first of each hash.
+    pub(crate) fn drain(mut self, mut each: impl FnMut(R) -> io::Result<()>) -> io::Result<()> {
         if self.buckets.is_empty() {
-            let hashes = sort_distinct(self.waiting);
-            hashes.into_iter().try_for_each(|hash| run.push(hash))?;
-        } else {
-            self.deal()?;
-            write_buckets(self.buckets, &mut run)?;
+            return sort_distinct(self.waiting).into_iter().try_for_each(each);
         }
-        let hashes = run.finish()?;
-        Ok(Distinct {
-            repeats: self.count - hashes.len(),
-            hashes,
-        })
+        self.deal()?;
+        drain_buckets(self.buckets, &mut each)
     }
 
     /// Moves what waits into the buckets.
@@ -77,54 +116,66 @@ impl Sorter {
             let bucket = |_| tempfile::tempfile_in(&self.scratch).map(BufWriter::new);
             self.buckets = (0..BUCKETS).map(bucket).collect::<Result<_, _>>()?;
         }
-        for hash in self.waiting.drain(..) {
-            let bytes = hash.to_bytes();
-            self.buckets[usize::from(bytes[0]) * BUCKETS / 256].write_all(&bytes)?;
+        for record in self.waiting.drain(..) {
+            let first = record.hash().to_bytes()[0];
+            record.write(&mut self.buckets[usize::from(first) * BUCKETS / 256])?;
         }
         Ok(())
     }
 }
 
-/// One thread reads and sorts the next bucket while this one writes.
-fn write_buckets(buckets: Vec<BufWriter<File>>, run: &mut RunWriter) -> io::Result<()> {
+impl Sorter<SampleHash> {
+    pub(crate) fn finish(self) -> io::Result<Distinct> {
+        let mut run = RunWriter::new(tempfile::tempfile_in(&self.scratch)?)?;
+        let count = self.count;
+        self.drain(|hash| run.push(hash))?;
+        let hashes = run.finish()?;
+        Ok(Distinct {
+            repeats: count - hashes.len(),
+            hashes: Arc::new(hashes),
+        })
+    }
+}
+
+/// One thread reads and sorts the next bucket while this one hands out the last.
+fn drain_buckets<R: Record>(
+    buckets: Vec<BufWriter<File>>,
+    each: &mut impl FnMut(R) -> io::Result<()>,
+) -> io::Result<()> {
     let (sender, sorted) = bounded(1);
     thread::scope(|scope| {
         scope.spawn(move || {
             for bucket in buckets {
-                let hashes = bucket.into_inner().map_err(Into::into).and_then(read);
-                let hashes = hashes.map(sort_distinct);
-                if sender.send(hashes).is_err() {
+                let records = bucket.into_inner().map_err(Into::into).and_then(read);
+                let records: io::Result<Vec<R>> = records.map(sort_distinct);
+                if sender.send(records).is_err() {
                     break;
                 }
             }
         });
-        for hashes in sorted {
-            hashes?.into_iter().try_for_each(|hash| run.push(hash))?;
+        for records in sorted {
+            records?.into_iter().try_for_each(&mut *each)?;
         }
         Ok(())
     })
 }
 
-fn sort_distinct(mut hashes: Vec<SampleHash>) -> Vec<SampleHash> {
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
+fn sort_distinct<R: Record>(mut records: Vec<R>) -> Vec<R> {
+    records.sort_unstable();
+    records.dedup_by_key(|record| record.hash());
+    records
 }
 
-fn read(mut bucket: File) -> io::Result<Vec<SampleHash>> {
+fn read<R: Record>(mut bucket: File) -> io::Result<Vec<R>> {
     bucket.rewind()?;
     let mut bytes = Vec::new();
     bucket.read_to_end(&mut bytes)?;
-    let (hashes, _) = bytes.as_chunks::<HASH>();
-    Ok(hashes
-        .iter()
-        .map(|bytes| SampleHash::from_bytes(*bytes))
-        .collect())
+    Ok(bytes.chunks_exact(R::BYTES).map(R::read).collect())
 }
 
 /// One run of the hashes of both, each once.
 pub(crate) fn merge(scratch: &Path, one: &Run, other: &Run) -> io::Result<Run> {
-    let mut merged = RunWriter::new(tempfile::tempfile_in(scratch)?);
+    let mut merged = RunWriter::new(tempfile::tempfile_in(scratch)?)?;
     let (mut ones, mut others) = (one.iter(), other.iter());
     let (mut a, mut b) = (ones.next().transpose()?, others.next().transpose()?);
     while let Some(least) = [a, b].into_iter().flatten().min() {
@@ -152,7 +203,7 @@ mod tests {
         SampleHash::from_bytes(bytes)
     }
 
-    fn run(folder: &Path, numbers: &[u64]) -> Run {
+    fn run(folder: &Path, numbers: &[u64]) -> Arc<Run> {
         let mut sorter = Sorter::new(folder);
         sorter
             .add(&numbers.iter().map(|number| hash(*number)).collect::<Vec<_>>())
@@ -169,14 +220,32 @@ mod tests {
         fn two_runs_merge_into_the_set_of_their_hashes(one in numbers(), other in numbers()) {
             let folder = tempfile::tempdir().unwrap();
             let merged = merge(folder.path(), &run(folder.path(), &one), &run(folder.path(), &other)).unwrap();
+            let merged = Arc::new(merged);
             let expected: BTreeSet<_> = one.iter().chain(&other).map(|number| hash(*number)).collect();
             let found: Vec<_> = merged.iter().map(Result::unwrap).collect();
             prop_assert_eq!(&found, &expected.iter().copied().collect::<Vec<_>>());
+            // As from the object store.
+            let merged = Arc::new(Run::open(merged.written().unwrap().file).unwrap());
+            prop_assert!(merged.iter().map(Result::unwrap).eq(expected.iter().copied()));
             let mut lookup = merged.lookup();
             for number in 0..4000 {
                 prop_assert_eq!(lookup.has(hash(number)).unwrap(), expected.contains(&hash(number)));
             }
         }
+    }
+
+    /// F3: a row that fills a file takes no memory.
+    #[test]
+    fn rows_that_repeat_all_the_time_are_kept_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sorter = Sorter::new(folder.path());
+        let hashes: Vec<_> = (0..1000).map(|number| hash(number % 10)).collect();
+        for _ in 0..2000 {
+            sorter.add(&hashes).unwrap();
+        }
+        assert!(sorter.buckets.is_empty() && sorter.waiting.len() == 10);
+        let distinct = sorter.finish().unwrap();
+        assert_eq!((distinct.hashes.len(), distinct.repeats), (10, 1_999_990));
     }
 
     #[test]

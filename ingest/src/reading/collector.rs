@@ -32,7 +32,7 @@ pub(super) struct Collector {
     tally: Tally,
     ignored_columns: Vec<String>,
     batch: BatchWriter,
-    sorter: Sorter,
+    sorter: Sorter<SampleHash>,
     sampler: Sampler,
     rejected: Listing,
 }

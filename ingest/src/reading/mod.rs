@@ -13,7 +13,7 @@ mod text;
 use std::{fs::File, io, path::PathBuf};
 
 use datafile::{Limits, ReadError, Rejection, Tally, gzip};
-use domain::{Sha256, file::FileStatus, profile::Sampler};
+use domain::{SampleHash, Sha256, file::FileStatus, profile::Sampler};
 use storage::batch::Written;
 
 use crate::{known::Sorter, progress::Progress};
@@ -53,11 +53,11 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rejected(pub(crate) String);
 
-/// The good rows.
+/// The good rows, repeated ones included.
 pub(crate) struct Good {
     pub(crate) batch: Written,
     /// To be sorted while other things are waited for.
-    pub(crate) hashes: Sorter,
+    pub(crate) hashes: Sorter<SampleHash>,
     pub(crate) sampler: Sampler,
 }
 

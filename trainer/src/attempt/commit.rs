@@ -31,6 +31,7 @@ pub(super) async fn commit(
     let (database, store) = (&trainer.backend.database, &trainer.backend.store);
     let bytes = learned.artifact.json().to_vec();
     let size = bytes.len() as u64;
+    trainer.backend.check_store().await?;
     let sha256 = store.put_artifact(bytes).await?;
     loop {
         let (reign, judgement) = gate::judge(trainer, learned, sha256).await?;

@@ -27,7 +27,7 @@ impl Filter for During {
 
 /// List dataset versions
 ///
-/// Newest first, each with the files that it is made of.
+/// Newest first. `files` of each has only the file that it added: ask for one version to get all of its files.
 #[utoipa::path(get, path = "/v1/datasets", tag = "data", operation_id = "datasets", params(Times, Part, ("cursor" = Option<String>, Query, description = "`next_cursor` of the part before; left out for the first part.", pattern = "^[0-9]{1,18}$", example = "17")),
     responses((status = 200, description = "Newest first", body = List<Dataset>)))]
 pub(crate) async fn datasets(

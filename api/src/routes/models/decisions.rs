@@ -124,11 +124,11 @@ async fn check(app: &App, model: &ModelRef) -> Result<Artifact, Problem> {
         }
         LoadError::Broken(_) => Problem::broken(),
     })?;
-    for (file, content) in app.registry()?.contents(model.dataset_version).await? {
-        if app.backend.store.kept_batch(content.batch).await?.is_none() {
-            let file = file.short();
+    for batch in app.registry()?.batches(model.dataset_version).await?.batches {
+        if app.backend.store.kept_batch(batch).await?.is_none() {
+            let batch = batch.short();
             return Err(unusable(&format!(
-                "the rows of data file {file} that it was trained on are gone"
+                "rows that it was trained on are gone (batch {batch})"
             )));
         }
     }

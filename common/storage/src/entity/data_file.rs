@@ -26,6 +26,7 @@ pub struct Model {
     pub profile: Option<Json>,
     pub distribution: Option<Json>,
     pub timings: Json,
+    pub hashes_sha256: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -11,6 +11,8 @@ pub struct Model {
     pub created_at: ChronoDateTimeUtc,
     pub file_sha256: Vec<u8>,
     pub change: String,
+    pub batch_sha256: Option<Vec<u8>>,
+    pub may_repeat: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -4,6 +4,7 @@ mod challengers;
 mod claiming;
 mod clocks;
 mod finishing;
+mod installation;
 mod intake;
 mod keys;
 mod outbox;

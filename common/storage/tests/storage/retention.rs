@@ -60,7 +60,7 @@ impl Shop {
         self.decide(Verb::Withdraw, name).await?;
         let decisions = self.registry.open_decisions().await?;
         let change = self.registry.begin_decided().await?;
-        assert!(change.withdraw_decided(&decisions[0], 1).await?);
+        assert!(change.withdraw_decided(&decisions[0], 1, None).await?);
         Ok(())
     }
 

@@ -44,6 +44,22 @@ impl Batches {
             .filter(|batch| batch.since < self.before && !needed.contains(&batch.sha256))
             .collect();
         unneeded.sort_by_key(|batch| (batch.since, batch.sha256));
+        let batches = unneeded
+            .into_iter()
+            .map(|batch| found("batch", batch, Target::Batch));
+        Ok(batches.chain(self.find_hashes().await?).collect())
+    }
+
+    /// Hashes of files that never became part of the dataset, or were rejected when they were held.
+    async fn find_hashes(&self) -> anyhow::Result<Vec<Found>> {
+        let kept = self.store.hashes().await?;
+        let needed = self.database.needed_hashes().await?;
+        let mut unneeded: Vec<_> = kept
+            .iter()
+            .filter(|hashes| hashes.since < self.before && !needed.contains(&hashes.sha256))
+            .collect();
+        unneeded.sort_by_key(|hashes| (hashes.since, hashes.sha256));
+        let found = |hashes| found("hashes", hashes, Target::Hashes);
         Ok(unneeded.into_iter().map(found).collect())
     }
 
@@ -64,6 +80,14 @@ impl Batches {
         Ok(())
     }
 
+    /// False when they are needed by now.
+    pub(super) async fn delete_hashes(&self, hashes: Sha256) -> anyhow::Result<bool> {
+        let deleted = self
+            .database
+            .delete_unneeded_hashes(&self.store, hashes, self.before);
+        Ok(deleted.await?)
+    }
+
     /// False when it is needed by now.
     pub(super) async fn delete(&self, batch: Sha256) -> anyhow::Result<bool> {
         let deleted = self
@@ -73,12 +97,12 @@ impl Batches {
     }
 }
 
-fn found(batch: &KeptBatch) -> Found {
+fn found(what: &str, object: &KeptBatch, target: fn(Sha256) -> Target) -> Found {
     Found {
-        what: "batch".to_owned(),
-        name: batch.sha256.to_string(),
-        bytes: batch.bytes,
-        since: batch.since,
-        target: Target::Batch(batch.sha256),
+        what: what.to_owned(),
+        name: object.sha256.to_string(),
+        bytes: object.bytes,
+        since: object.since,
+        target: target(object.sha256),
     }
 }

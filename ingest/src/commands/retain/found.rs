@@ -27,6 +27,8 @@ pub(super) enum Target {
     /// In this order.
     Files(Vec<PathBuf>),
     Batch(Sha256),
+    /// The hashes of a file's rows.
+    Hashes(Sha256),
 }
 
 /// One line each, and one for all of it.

@@ -99,7 +99,8 @@ async fn delete(found: &[Found], batches: Option<&Batches>) -> anyhow::Result<()
         let done = match (&found.target, batches) {
             (Target::Files(paths), _) => files::delete(paths).map(|()| true).map_err(Into::into),
             (Target::Batch(digest), Some(batches)) => batches.delete(*digest).await,
-            (Target::Batch(_), None) => Ok(false),
+            (Target::Hashes(digest), Some(batches)) => batches.delete_hashes(*digest).await,
+            (Target::Batch(_) | Target::Hashes(_), None) => Ok(false),
         };
         match done {
             Ok(true) => (deleted, bytes) = (deleted + 1, bytes + found.bytes),

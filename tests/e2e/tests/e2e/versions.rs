@@ -7,7 +7,7 @@ use testkit::{World, in_world};
 use crate::data::diamonds;
 
 /// Commits that add a dataset version wait, at the very end, for a lock that the test holds.
-const PAUSE_COMMITS: &str = "
+pub const PAUSE_COMMITS: &str = "
 CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER pause AFTER INSERT ON datasets DEFERRABLE INITIALLY DEFERRED

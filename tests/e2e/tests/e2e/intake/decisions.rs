@@ -26,7 +26,7 @@ pub(super) struct Desk {
     pub(super) ingest: Process,
     _api: Process,
     pub(super) url: String,
-    key: String,
+    pub(super) key: String,
 }
 
 impl Desk {
@@ -70,14 +70,14 @@ impl Desk {
     async fn versions(&self) -> Result<Value> {
         let datasets = get(&format!("{}/v1/datasets", self.url)).await?;
         let items = datasets["items"].as_array().context("no items")?.iter().rev();
-        let version = |item: &Value| {
-            let files = item["files"].as_array().into_iter().flatten();
-            json!([
-                item["rows"],
-                files.map(|file| file["name"].clone()).collect::<Vec<_>>()
-            ])
-        };
-        Ok(items.map(version).collect())
+        let mut versions = Vec::new();
+        for item in items {
+            let version = get(&format!("{}/v1/datasets/{}", self.url, item["version"])).await?;
+            let files = version["files"].as_array().into_iter().flatten();
+            let names: Vec<_> = files.map(|file| file["name"].clone()).collect();
+            versions.push(json!([version["rows"], names]));
+        }
+        Ok(versions.into())
     }
 }
 

@@ -10,5 +10,7 @@ mod names;
 mod outages;
 mod retention;
 mod stalls;
+mod store;
+mod stored_once;
 
 pub(crate) use outages::says;
