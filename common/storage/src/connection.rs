@@ -10,7 +10,9 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
     TransactionTrait as _,
     prelude::async_trait::async_trait,
-    sqlx::{self, Connection as _, PgConnection, PgPool, Postgres, pool::PoolOptions},
+    sqlx::{
+        self, Connection as _, Executor as _, PgConnection, PgPool, Postgres, Row as _, pool::PoolOptions,
+    },
 };
 use tokio::time::timeout;
 
@@ -154,9 +156,12 @@ async fn soon(answer: impl Future<Output = Result<(), sqlx::Error>> + Send) -> R
 /// A `BEGIN` whose answer was not waited for may have begun a transaction of which sqlx knows nothing. Whatever the
 /// next borrower writes would be rolled back with it.
 async fn leave_no_transaction(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    // A statement outside of a transaction begins one of its own, at the same moment.
-    let began_earlier = sqlx::query_scalar("SELECT now() < statement_timestamp()");
-    match began_earlier.fetch_one(connection).await? {
+    // A statement outside of a transaction begins one of its own, at the same moment. Not prepared: the messages of a
+    // prepared statement each have a moment of their own.
+    let row = connection
+        .fetch_one("SELECT now() < statement_timestamp()")
+        .await?;
+    match row.try_get::<bool, _>(0)? {
         false => Ok(()),
         true => Err(sqlx::Error::Protocol("it is still in a transaction".to_owned())),
     }
@@ -182,7 +187,6 @@ pub(crate) fn session_limits(statement_limit: Duration) -> [(&'static str, Strin
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::sqlx::{Executor as _, Row as _};
     use testkit::TestDatabase;
 
     use super::*;
