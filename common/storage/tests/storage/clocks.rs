@@ -21,7 +21,8 @@ async fn accept_by_a_clock_that_is_off(registry: &Database, name: &str, hours: i
         anyhow::bail!("{name} was accepted before");
     };
     file.dataset_version = Some(change.next_version());
-    Ok(change.commit(&mut file, &kept()).await?)
+    change.commit(&mut file, &kept()).await?;
+    Ok(())
 }
 
 /// W13: files judged by services whose clocks are hours apart are listed in the order in which they were judged.
