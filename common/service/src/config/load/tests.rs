@@ -89,7 +89,7 @@ fn a_store_url_is_taken_as_it_is() {
 }
 
 /// Variable, value, the setting's name and a part of the reason.
-const WRONG: [(&str, &str, &str, &str); 16] = [
+const WRONG: [(&str, &str, &str, &str); 17] = [
     ("LAPIDARY__TRAINER__LEASE_MS", "soon", "trainer.lease_ms", "soon"),
     (
         "LAPIDARY__TRAINER__LEASE_MS",
