@@ -22,6 +22,7 @@ use domain::{
     Sha256,
     file::{DataFile, FileStatus},
 };
+use tracing::warn;
 
 use crate::{
     progress::Progress,
@@ -129,7 +130,11 @@ fn put_beside_report(
             break;
         }
     }
-    regular::open_folder(folder)?.sync_all()
+    if let Err(error) = regular::open_folder(folder).and_then(|folder| folder.sync_all()) {
+        // It is moved: it cannot be put back, and is found where it is unless the power goes now.
+        warn!(folder = %folder.display(), %error, "a folder cannot be synced");
+    }
+    Ok(())
 }
 
 /// Puts the file at `path`, which nobody judged, into the inbox.

@@ -26,6 +26,9 @@ impl Intake {
                 Ok(true) => {
                     info!(file.name, file.sha256 = %file.sha256, %verb, reason = decision.decision.reason, "carried out a decision");
                     self.backend.relay_now();
+                    if let Some(newest) = self.backend.database.newest_dataset().await? {
+                        self.merge_batches(newest).await;
+                    }
                 }
                 Ok(false) => {}
                 Err(error) if is_unavailable(&error) => return Err(error),

@@ -346,28 +346,31 @@ impl Intake {
             candidate.file.timings.wait_ms = millis(started);
             metrics::step("wait", started.elapsed());
             failpoint::reach("locked");
-            if self.are_still_new(&candidate, &change).await? {
+            let newest = change.newest().map(|newest| newest.stamp);
+            if newest == self.known.stamp() {
                 return self.commit(change, candidate).await;
             }
-            // Another ingest was faster. Most of the work is done while nobody waits.
+            // Another ingest was faster. The work is done while nobody waits, unless that happens again and again.
             if losses < MOST_LOSSES {
                 change.give_up().await?;
-                self.select_new(&mut candidate).await?;
+                let newest = self.backend.database.newest_stamp().await?;
+                self.catch_up(&mut candidate, newest).await?;
             } else {
-                self.select_new(&mut candidate).await?;
+                change.allow_long_work().await?;
+                self.catch_up(&mut candidate, newest).await?;
                 return self.commit(change, candidate).await;
             }
         }
         Ok(Taken::Changed)
     }
 
-    /// Whether the rows that were new when they were selected are new to the dataset as it is now.
-    async fn are_still_new(&mut self, candidate: &Candidate, change: &OpenChange) -> anyhow::Result<bool> {
-        let before = self.known.stamp();
-        let newest = change.newest().map(|newest| newest.stamp);
+    /// Learns the dataset version `newest`, and selects the candidate's new rows again if they are others now.
+    async fn catch_up(&mut self, candidate: &mut Candidate, newest: Option<VersionStamp>) -> anyhow::Result<()> {
         let only_added = self.learn_up_to(newest).await?;
-        let is_same = before == newest;
-        Ok(is_same || only_added && candidate.rows.count_new(&self.known.hashes())? == candidate.new.rows)
+        if only_added && candidate.rows.count_new(&self.known.hashes())? == candidate.new.rows {
+            return Ok(());
+        }
+        self.select_new(candidate).await
     }
 
     async fn select_new(&mut self, candidate: &mut Candidate) -> anyhow::Result<()> {

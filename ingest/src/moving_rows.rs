@@ -9,7 +9,6 @@ use storage::{
     batch::{BatchWriter, Part},
     datasets::{CarriedOver, VersionStamp},
     decisions::OpenDecision,
-    intake::OpenChange,
 };
 use tokio::task::spawn_blocking;
 
@@ -35,11 +34,16 @@ impl Intake {
         for losses in 0.. {
             let mut new = self.store_new(&hashes, &rows).await?;
             let change = self.backend.database.begin_decided().await?;
-            if !self.is_newest_known(&change).await? {
+            let newest = change.newest().map(|newest| newest.stamp);
+            if newest != self.known.stamp() {
+                // Another ingest was faster. The work is done while nobody waits, unless that happens again and again.
                 if losses < MOST_LOSSES {
                     change.give_up().await?;
+                    self.learn_newest().await?;
                     continue;
                 }
+                change.allow_long_work().await?;
+                self.learn_up_to(newest).await?;
                 new = self.store_new(&hashes, &rows).await?;
             }
             let rows_known = decision.file.rows.rows_accepted - new.rows;
@@ -124,6 +128,9 @@ impl Intake {
             let now = change.newest().map(|newest| newest.stamp);
             if others.stamp() != now {
                 let is_last = losses >= MOST_LOSSES;
+                if is_last {
+                    change.allow_long_work().await?;
+                }
                 let only_added = is_last && self.follow(&mut others, now).await?;
                 if !only_added {
                     change.give_up().await?;
@@ -203,13 +210,5 @@ impl Intake {
             .collect::<io::Result<Vec<_>>>()?;
         let selected = spawn_blocking(move || select(&scratch, &batches, is_wanted));
         Ok(selected.await??)
-    }
-
-    /// Whether the dataset is as it was known before; it is known then in any case.
-    async fn is_newest_known(&mut self, change: &OpenChange) -> anyhow::Result<bool> {
-        let before = self.known.stamp();
-        let newest = change.newest().map(|newest| newest.stamp);
-        self.learn_up_to(newest).await?;
-        Ok(before == newest)
     }
 }

@@ -4,7 +4,6 @@ use std::{io, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use backend::Backend;
-use chrono::{DateTime, Utc};
 use domain::SampleHash;
 use storage::batch::Written;
 use tokio::task::spawn_blocking;
@@ -93,12 +92,6 @@ impl FileRows {
         backend.store.put_hashes_file(&self.hashes_file).await?;
         if !(self.is_stored && new.batch.sha256 == self.all.sha256) {
             backend.store.put_batch_file(&new.batch).await?;
-        }
-        if self.is_stored && new.batch.sha256 != self.all.sha256 {
-            // Whoever is about to name the same batch looks for it before.
-            let (database, any_age) = (&backend.database, DateTime::<Utc>::MAX_UTC);
-            let forget = database.delete_unneeded_batch(&backend.store, self.all.sha256, any_age);
-            forget.await?;
         }
         Ok(())
     }

@@ -35,6 +35,9 @@ use crate::{
 /// Advisory lock under which dataset versions are given out.
 const DATASET_LOCK: i64 = 0x6c61_7069_0002;
 
+/// The longest that its holder may be at work between two statements, once it has asked for that.
+const LONGEST_WORK: Duration = Duration::from_secs(600);
+
 /// After a lost answer, how long is looked for what was committed, and how often.
 const LOOK_FOR: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -224,6 +227,21 @@ impl OpenChange {
         let event = append(&self.transaction, happened, file.finished_at).await?;
         self.database.commit_or_look(self.transaction, event).await?;
         Ok(stamp)
+    }
+
+    /// Lets the holder of the lock work for longer than Postgres lets a transaction idle, up to [`LONGEST_WORK`]: for
+    /// one that lost the race for the lock so often that it finishes its work under it.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres does not answer; the lock is gone then, too.
+    pub async fn allow_long_work(&self) -> Result<(), StorageError> {
+        let limit = format!(
+            "SET LOCAL idle_in_transaction_session_timeout = {}",
+            LONGEST_WORK.as_millis()
+        );
+        self.transaction.execute_raw(sql(&limit, [])).await?;
+        Ok(())
     }
 
     /// Lets go of the lock without having changed anything.

@@ -11,6 +11,7 @@ use nix::{
     fcntl::{AT_FDCWD, RenameFlags, renameat2},
 };
 use tempfile::NamedTempFile;
+use tracing::warn;
 
 use super::taken;
 use crate::{reading::Snapshot, regular};
@@ -38,8 +39,10 @@ impl<'a> Moving<'a> {
         };
         match copy.persist_noclobber(to) {
             Ok(_) => {
-                sync_parent(to)?;
-                fs::remove_file(self.from)?;
+                // It is there now: an error would have it moved, and copied, once more.
+                if let Err(error) = sync_parent(to).and_then(|()| fs::remove_file(self.from)) {
+                    warn!(file = %to.display(), from = %self.from.display(), %error, "a file was copied, and its original is left");
+                }
                 Ok(true)
             }
             Err(error) => {

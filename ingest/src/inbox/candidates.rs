@@ -38,6 +38,8 @@ struct Seen {
     /// Since when it has been so.
     since: Instant,
     closed: bool,
+    /// Whether the next word that it was closed or renamed may come of putting it back.
+    put_back: bool,
     failures: u32,
     not_before: Option<Instant>,
 }
@@ -106,7 +108,7 @@ impl Candidates {
     pub(super) fn closed(&mut self, path: PathBuf) {
         self.note(path.clone());
         if let Some(file) = self.seen.get_mut(&path) {
-            file.closed = true;
+            file.closed = !std::mem::take(&mut file.put_back);
         }
     }
 
@@ -127,10 +129,11 @@ impl Candidates {
         self.seen.remove(path);
     }
 
-    /// The file changed, and must be still again.
+    /// The file changed, and must be still again. It may have been taken and put back, which says nothing about its
+    /// writer.
     pub(super) fn changed(&mut self, path: &Path) {
         if let Some(file) = self.seen.get_mut(path) {
-            (file.since, file.closed) = (Instant::now(), false);
+            (file.since, file.closed, file.put_back) = (Instant::now(), false, true);
         }
     }
 
@@ -158,6 +161,7 @@ impl Candidates {
                     first: now,
                     since: now,
                     closed: false,
+                    put_back: false,
                     failures: 0,
                     not_before: None,
                 };
@@ -165,6 +169,7 @@ impl Candidates {
                 if seen.snapshot != snapshot {
                     *seen = Seen {
                         first: seen.first,
+                        put_back: seen.put_back,
                         ..file
                     };
                 }
@@ -285,6 +290,21 @@ mod tests {
         candidates.see([path.clone()].into());
         assert!(candidates.ready(LONG).is_empty(), "it was written to again");
         assert_eq!(candidates.ready(NO_TIME), [path]);
+    }
+
+    /// F1: a file that is put back is renamed, which must not look as if its writer had finished.
+    #[test]
+    fn a_file_that_was_put_back_waits_until_its_writer_closes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        fs::write(&path, "x").unwrap();
+        let mut candidates = candidates(folder.path());
+        candidates.closed(path.clone());
+        candidates.changed(&path);
+        candidates.closed(path.clone());
+        assert!(candidates.ready(LONG).is_empty(), "it was us");
+        candidates.closed(path.clone());
+        assert_eq!(candidates.ready(LONG), [path]);
     }
 
     #[test]

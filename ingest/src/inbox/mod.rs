@@ -45,7 +45,9 @@ pub(crate) struct Inbox {
     candidates: Candidates,
     troubles: Troubles,
     progress: Progress,
-    decided: Option<Instant>,
+    /// When decisions are carried out again; after one that could not be, later each time.
+    decide_at: Instant,
+    failed_decisions: u32,
     changes: mpsc::Receiver<PathBuf>,
     _watcher: Option<RecommendedWatcher>,
 }
@@ -72,7 +74,8 @@ impl Inbox {
             candidates: Candidates::default(),
             progress: Progress::new(troubles.watchdog(settings.stall_after)),
             troubles,
-            decided: None,
+            decide_at: Instant::now(),
+            failed_decisions: 0,
             changes,
             _watcher: watcher.ok(),
         })
@@ -133,16 +136,24 @@ impl Inbox {
     }
 
     async fn carry_out(&mut self, intake: &mut Intake) {
-        if self.decided.is_some_and(|at| at.elapsed() < self.scan_interval) {
+        if Instant::now() < self.decide_at {
             return;
         }
-        self.decided = Some(Instant::now());
         self.progress.begins("carrying out decisions".to_owned());
         let held = self.folder.join("held");
         match intake.carry_out().await {
-            Ok(()) => self.troubles.over(&held),
-            Err(error) => self.troubles.tell(&held, &error),
+            Ok(()) => {
+                self.failed_decisions = 0;
+                self.troubles.over(&held);
+            }
+            Err(error) => {
+                self.failed_decisions += 1;
+                self.troubles.tell(&held, &error);
+            }
         }
+        // A try can take as long as the dataset is large, and files have to be taken meanwhile.
+        let pause = self.scan_interval.saturating_mul(1 << self.failed_decisions.min(3));
+        self.decide_at = Instant::now() + pause;
     }
 
     /// Takes what is ready, until it is time to look around again.

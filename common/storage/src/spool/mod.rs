@@ -174,12 +174,12 @@ impl Spool {
                 limit: self.limit,
             });
         }
-        // A file whose write or sync failed is not written to again: what the disk holds of it is not known.
-        self.append_to_open(&mut files, &group).or_else(|_| {
-            self.seal_open(&mut files);
-            self.append_to_open(&mut files, &group)
-        })
+        self.append_to_open(&mut files, &group)
+            .or_else(|_| self.append_to_open(&mut files, &group))
     }
+
+    /// A file whose write or sync failed is not written to again: what the disk holds of it is not known, and nothing
+    /// behind a torn frame is ever read.
 
     fn append_to_open(&self, files: &mut Files, group: &[u8]) -> Result<(), SpoolError> {
         let mut segment = match files.open.take() {
@@ -189,9 +189,9 @@ impl Spool {
         let before = segment.bytes;
         let appended = segment.append(group).map_err(at(&segment.path));
         self.bytes.fetch_add(segment.bytes - before, Ordering::AcqRel);
-        let is_long = segment.bytes >= SEGMENT_BYTES;
+        let is_over = appended.is_err() || segment.bytes >= SEGMENT_BYTES;
         files.open = Some(segment);
-        if is_long {
+        if is_over {
             self.seal_open(files);
         }
         appended

@@ -32,9 +32,15 @@ impl Segment {
     pub(super) fn create(folder: &Path, number: u64) -> io::Result<Self> {
         let path = path(folder, number);
         let mut file = File::create_new(&path)?;
-        file.write_all(MAGIC)?;
-        file.sync_all()?;
-        File::open(folder)?.sync_all()?;
+        let begun = file
+            .write_all(MAGIC)
+            .and_then(|()| file.sync_all())
+            .and_then(|()| File::open(folder)?.sync_all());
+        if let Err(error) = begun {
+            // A full disk must not fill with empty files as well; the first error is the one to tell.
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
         Ok(Self {
             file,
             path,
