@@ -132,15 +132,14 @@ impl Health {
     /// How everything is now.
     pub fn snapshot(&self) -> Snapshot {
         let parts = self.lock();
-        let now = self.clock.now();
-        let conditions = || {
-            parts
-                .iter()
-                .map(|(name, part)| (name.clone(), part.need, part.current(now)))
-        };
+        let conditions: Vec<_> = parts
+            .iter()
+            .map(|(name, part)| (name.clone(), part.need, part.current(&self.clock)))
+            .collect();
         Snapshot {
-            status: status(conditions().map(|(_, need, condition)| (need, condition.state))),
-            components: conditions()
+            status: status(conditions.iter().map(|(_, need, condition)| (*need, condition.state))),
+            components: conditions
+                .into_iter()
                 .map(|(name, _, condition)| (name, condition))
                 .collect(),
         }
@@ -154,7 +153,7 @@ impl Health {
 
 impl Part {
     /// The condition that the owner reported, or degraded while its work makes no progress.
-    fn current(&self, now: DateTime<Utc>) -> Condition {
+    fn current(&self, clock: &Clock) -> Condition {
         let stalled = self
             .work
             .values()
@@ -168,7 +167,7 @@ impl Part {
                     silence.as_secs(),
                     work.description
                 )),
-                since: now - silence,
+                since: clock.now() - silence,
             },
             _ => self.condition.clone(),
         }

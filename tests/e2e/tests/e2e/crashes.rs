@@ -55,7 +55,7 @@ async fn a_trainer_killed_in_its_run_is_taken_over_by_the_next() -> Result<()> {
             ("LAPIDARY__TRAINER__LEASE_MS", "1000"),
             ("LAPIDARY__TRAINER__SWEEP_INTERVAL_MS", "200"),
         ];
-        let release = lock(&world, "models", "ACCESS EXCLUSIVE").await?;
+        let release = lock(&world, "models", "EXCLUSIVE").await?;
         let trainer = world.start("trainer", &lease).await?;
         world.drop_file("a.csv", &diamonds(500, 1))?;
         world

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::{
     data::{diamonds, serves},
-    training::QUICK,
+    training::{QUICK, bind_training_queue},
 };
 
 /// Longer than it takes to stop, and far shorter than a statement's limit or the drain timeout.
@@ -121,6 +121,7 @@ async fn the_relay_publishes_although_postgres_fell_silent_during_its_look() -> 
         )
         .await?;
         says(&ingest, "relay", "up").await?;
+        bind_training_queue(&world, "train.linear").await?;
         broker.cut().await;
         says(&ingest, "relay", "degraded").await?;
         world.drop_file("a.csv", &diamonds(100, 1))?;
