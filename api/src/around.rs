@@ -13,7 +13,7 @@ use axum::{
     body::Body,
     extract::Request,
     http::{header, request::Parts},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -141,14 +141,18 @@ async fn around(app: App, route: Route, inner: impl Inner, head: Box<Parts>, bod
 
 /// Hands a request to its handler: unless a browser only asks, the caller may not call, or it takes too long.
 pub(crate) async fn let_in(app: &App, inner: impl Inner, mut head: Box<Parts>, body: Received) -> Response {
+    let rated = match access::rated(app, &head) {
+        Ok(rated) => rated,
+        Err(exceeded) => return exceeded.refused(),
+    };
     if let Err(foreign) = app.hosts.check(&head) {
-        return foreign.into_response();
+        return rated.refused(foreign);
     }
     if let Some(permissions) = cors::preflight(&app.origins, &head) {
         return permissions;
     }
     let handled = pin!(async {
-        let rate = match access::admit(app, &mut head).await {
+        let rate = match access::admit(app, &mut head, rated).await {
             Ok(rate) => rate,
             Err(refused) => return refused,
         };

@@ -16,12 +16,14 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{access::Caller, problem::Problem, service::App};
+use crate::{access::Caller, problem::Problem, service::App, shares::Shares};
 
 /// How long a stranger waits for a place.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// Of one address, at work or waiting for a place among all; more wait for these.
 const PER_ADDRESS: usize = 2;
+/// Of one address, waiting for either; each holds a request's place for as long.
+const WAITING_PER_ADDRESS: u64 = 16;
 /// With so many addresses it is looked which of them are still there.
 const MANY: usize = 1000;
 
@@ -29,6 +31,7 @@ const MANY: usize = 1000;
 pub(crate) struct Readers {
     places: Arc<Semaphore>,
     of_address: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    waiting: Shares<IpAddr>,
     patience: Duration,
 }
 
@@ -51,12 +54,16 @@ impl Readers {
         Self {
             places: Arc::new(Semaphore::new(places)),
             of_address: Mutex::default(),
+            waiting: Shares::new(WAITING_PER_ADDRESS),
             patience,
         }
     }
 
-    /// Waits for a place: first for one of the address' own, so that it does not fill the queue for all.
+    /// Waits for a place: first for one of the address' own, so that it does not fill the queue for all. When too many
+    /// of the address wait already, it is refused at once.
     async fn enter(&self, network: Option<IpAddr>) -> Result<Place, Problem> {
+        let waiting = network.map(|network| self.waiting.take(network, 1).ok_or_else(busy));
+        let _waiting = waiting.transpose()?;
         let own = network.map(|network| self.places_of(network));
         let entering = async {
             let of_address = match own {
@@ -154,5 +161,23 @@ mod tests {
         );
         drop(places);
         assert!(readers.enter(address(1)).await.is_ok());
+    }
+
+    /// Those that wait hold places of requests: of one address there are a few, and the next is refused at once.
+    #[tokio::test]
+    async fn a_few_of_one_address_wait_and_others_are_not_kept_out_by_them() {
+        let readers = Readers::new(100, Duration::from_secs(3600));
+        let address = |last| IpAddr::from([192, 0, 2, last]);
+        let most = WAITING_PER_ADDRESS;
+        let waiting: Vec<_> = (0..most).map(|_| readers.waiting.take(address(1), 1)).collect();
+        assert!(readers.enter(Some(address(1))).await.is_err(), "without waiting");
+        assert!(readers.enter(Some(address(2))).await.is_ok());
+        drop(waiting);
+        for _ in 0..2 * most {
+            assert!(
+                readers.enter(Some(address(1))).await.is_ok(),
+                "whoever has entered waits no more"
+            );
+        }
     }
 }

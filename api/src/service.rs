@@ -152,7 +152,7 @@ async fn build(
         require_key: api.require_key,
         keyring: Keyring::open(api.cache.join("keys.json"), api.keys_max_age, clock),
         rates: Rates::new(api.key_rate, api.address_rate),
-        pool: Pool::new(api.address_share).context("no threads for heavy work")?,
+        pool: Pool::new(api.address_share, config.traffic.wait).context("no threads for heavy work")?,
         feed: Feed::new(lifecycle.soft_stop()),
         streams: Arc::new(Semaphore::new(api.max_streams)),
         streams_of: Shares::new(api.max_streams_per_address),

@@ -15,7 +15,10 @@ use anyhow::Context as _;
 use model::pauses;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot},
+    time::timeout,
+};
 use tracing::warn;
 
 use crate::{
@@ -42,6 +45,10 @@ pub(crate) struct Pool {
     /// The same, of what is done in pieces.
     large_places: Arc<Semaphore>,
     large_places_of: Arc<Shares<Counted>>,
+    /// Told whenever one of these is free again.
+    freed: Arc<Notify>,
+    /// How long one is waited for.
+    patience: Duration,
     turns: Turns,
 }
 
@@ -56,7 +63,23 @@ struct Turns {
 pub(crate) struct LargePlace {
     turns: Turns,
     /// Kept by the piece that is at work, too: a request that is given up leaves it running, and counted.
-    place: Arc<(OwnedSemaphorePermit, Option<Share<Counted>>)>,
+    place: Arc<HeldPlace>,
+}
+
+/// A place and what it takes of its caller's share. Fields are dropped in this order: free first, then told.
+struct HeldPlace {
+    _place: OwnedSemaphorePermit,
+    _share: Option<Share<Counted>>,
+    _freed: NotifyOnDrop,
+}
+
+/// Wakes all who wait for a place.
+struct NotifyOnDrop(Arc<Notify>);
+
+impl Drop for NotifyOnDrop {
+    fn drop(&mut self) {
+        self.0.notify_waiters();
+    }
 }
 
 impl Pool {
@@ -65,8 +88,8 @@ impl Pool {
     /// committer. Their priority is that of all: with a lower one, explanations have waited for 0.6 seconds on a busy
     /// machine, and some were refused.
     ///
-    /// Of the places for what is large, one caller may have this part.
-    pub(crate) fn new(share: f64) -> anyhow::Result<Self> {
+    /// Of the places for what is large, one caller may have this part; the next waits for so long.
+    pub(crate) fn new(share: f64, patience: Duration) -> anyhow::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let at_work = (processors / 2).max(1);
         let threads = ThreadPoolBuilder::new()
@@ -81,6 +104,8 @@ impl Pool {
             places: Arc::new(Semaphore::new(places)),
             large_places: Arc::new(Semaphore::new(places)),
             large_places_of: Arc::new(Shares::part_of(places as u64, share)),
+            freed: Arc::default(),
+            patience,
             turns: Turns {
                 at_work: Arc::new(Semaphore::new(at_work)),
                 threads: Arc::new(threads),
@@ -98,14 +123,35 @@ impl Pool {
         self.turns.take(place, work).await
     }
 
-    /// A place for a caller's work that is done in pieces, or a refusal when too much waits already.
-    pub(crate) fn large(&self, caller: Option<Counted>) -> Result<LargePlace, Problem> {
-        let share = caller.map(|caller| self.large_places_of.take(caller, 1).ok_or_else(busy));
-        let share = share.transpose()?;
-        let place = Arc::clone(&self.large_places).try_acquire_owned();
-        Ok(LargePlace {
+    /// A place for a caller's work that is done in pieces; or a refusal when none becomes free soon.
+    pub(crate) async fn large(&self, caller: Option<Counted>) -> Result<LargePlace, Problem> {
+        let waiting = async {
+            loop {
+                // It knows of whatever becomes free from here on.
+                let freed = self.freed.notified();
+                if let Some(place) = self.free_large(caller) {
+                    return place;
+                }
+                freed.await;
+            }
+        };
+        timeout(self.patience, waiting).await.map_err(|_| busy())
+    }
+
+    /// A place for what is large, if the caller may have one now.
+    fn free_large(&self, caller: Option<Counted>) -> Option<LargePlace> {
+        let share = match caller {
+            Some(caller) => Some(self.large_places_of.take(caller, 1)?),
+            None => None,
+        };
+        let place = Arc::clone(&self.large_places).try_acquire_owned().ok()?;
+        Some(LargePlace {
             turns: self.turns.clone(),
-            place: Arc::new((place.map_err(|_| busy())?, share)),
+            place: Arc::new(HeldPlace {
+                _place: place,
+                _share: share,
+                _freed: NotifyOnDrop(Arc::clone(&self.freed)),
+            }),
         })
     }
 }
@@ -219,17 +265,17 @@ mod tests {
 
     #[tokio::test]
     async fn what_answers_wait_for_has_the_priority_of_all() {
-        let pool = Pool::new(1.0).unwrap();
+        let pool = Pool::new(1.0, Duration::ZERO).unwrap();
         assert!(matches!(pool.run(niceness).await, Ok(nice) if nice == niceness()));
     }
 
     /// S16: however many batches there are, each waits for its turn again after every piece.
     #[tokio::test]
     async fn what_is_small_waits_for_a_piece_of_what_is_large_and_no_more() {
-        let pool = Pool::new(1.0).unwrap();
+        let pool = Pool::new(1.0, Duration::ZERO).unwrap();
         let at_work = pool.turns.at_work.available_permits();
         let mut large = Vec::new();
-        while let Ok(place) = pool.large(None) {
+        while let Some(place) = pool.free_large(None) {
             large.push(place);
         }
         assert!(large.len() >= WAITING, "all places for batches are taken");
@@ -257,19 +303,30 @@ mod tests {
     /// S16: one caller has a part of the places for batches.
     #[tokio::test]
     async fn a_caller_has_a_part_of_the_places() {
-        let pool = Pool::new(0.02).unwrap();
+        let pool = Pool::new(0.02, Duration::ZERO).unwrap();
         let caller = |id| Some(Counted::Key(uuid::Uuid::from_u128(id)));
         let most = pool.large_places_of.most();
-        let taken: Vec<_> = (0..most).map(|_| pool.large(caller(1)).ok().unwrap()).collect();
-        assert!(pool.large(caller(1)).is_err());
-        assert!(pool.large(caller(2)).is_ok());
+        let taken: Vec<_> = (0..most).map(|_| pool.free_large(caller(1)).unwrap()).collect();
+        assert!(pool.large(caller(1)).await.is_err());
+        assert!(pool.large(caller(2)).await.is_ok());
         drop(taken);
-        assert!(pool.large(caller(1)).is_ok());
+        assert!(pool.large(caller(1)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_has_its_part_waits_for_one_of_its_places() {
+        let pool = Pool::new(0.000_001, Duration::from_secs(3600)).unwrap();
+        let caller = Some(Counted::Key(uuid::Uuid::nil()));
+        let first = pool.free_large(caller).unwrap();
+        let mut next = std::pin::pin!(pool.large(caller));
+        assert!(timeout(Duration::ZERO, &mut next).await.is_err(), "it waits");
+        drop(first);
+        assert!(next.await.is_ok());
     }
 
     #[tokio::test]
     async fn work_that_breaks_down_is_told_and_the_next_is_done() {
-        let pool = Pool::new(1.0).unwrap();
+        let pool = Pool::new(1.0, Duration::ZERO).unwrap();
         for _ in 0..10 {
             assert!(
                 pool.run(|| assert!(niceness() > 100, "on purpose"))

@@ -30,7 +30,7 @@ impl Intake {
             return Ok(());
         }
         info!(file.name, file.sha256 = %file.sha256, "the object store has lost rows of this file; they are put back");
-        let rows = FileRows::sort(&self.backend, good.batch, 0, good.hashes).await?;
+        let rows = FileRows::sort(good.batch, good.hashes).await?;
         if let Some(hashes) = stored.hashes.filter(|_| !are_hashes_whole) {
             match hashes == rows.hashes_file().sha256 {
                 true => drop(store.heal_hashes(rows.hashes_file()).await?),
@@ -47,7 +47,7 @@ impl Intake {
         match self.batch_again(rows, stored).await? {
             Some(batch) => drop(self.backend.store.heal_batch(&batch).await?),
             None => warn!(batch = %stored.batch,
-                "the batch of the rows would be another now, and cannot be put back: withdraw the file, and accept it again"),
+                "the batch of the rows would be another now, and cannot be put back: restore it from a backup of the object store"),
         }
         Ok(())
     }

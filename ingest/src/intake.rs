@@ -262,7 +262,7 @@ impl Intake {
         file.profile = Some(profile);
 
         let started = Instant::now();
-        let rows = FileRows::sort(&self.backend, good.batch, file.rows.rows_accepted, good.hashes);
+        let rows = FileRows::sort(good.batch, good.hashes);
         let (rows, same) = tokio::join!(rows, is_same(path, snapshot, file.sha256, &self.progress));
         if !same? {
             return Ok(Taken::Changed);
@@ -365,7 +365,11 @@ impl Intake {
     }
 
     /// Learns the dataset version `newest`, and selects the candidate's new rows again if they are others now.
-    async fn catch_up(&mut self, candidate: &mut Candidate, newest: Option<VersionStamp>) -> anyhow::Result<()> {
+    async fn catch_up(
+        &mut self,
+        candidate: &mut Candidate,
+        newest: Option<VersionStamp>,
+    ) -> anyhow::Result<()> {
         let only_added = self.learn_up_to(newest).await?;
         if only_added && candidate.rows.count_new(&self.known.hashes())? == candidate.new.rows {
             return Ok(());

@@ -21,8 +21,6 @@ pub(crate) struct FileRows {
     all: Written,
     hashes: Distinct,
     hashes_file: Written,
-    /// Whether `all` is in the object store already.
-    is_stored: bool,
 }
 
 /// The rows of a file that the dataset does not have yet.
@@ -35,28 +33,18 @@ pub(crate) struct NewRows {
 }
 
 impl FileRows {
-    /// Sorts the hashes of `rows` rows. A large batch is stored meanwhile: most likely all of it is new.
-    pub(crate) async fn sort(
-        backend: &Backend,
-        all: Written,
-        rows: u64,
-        hashes: Sorter<SampleHash>,
-    ) -> anyhow::Result<Self> {
+    /// Sorts the hashes of all rows.
+    pub(crate) async fn sort(all: Written, hashes: Sorter<SampleHash>) -> anyhow::Result<Self> {
         let sorted = spawn_blocking(move || {
             let hashes = hashes.finish()?;
             let hashes_file = hashes.hashes.written()?;
             io::Result::Ok((hashes, hashes_file))
         });
-        let is_stored = rows > LARGE_BATCH;
-        if is_stored {
-            backend.store.put_batch_file(&all).await?;
-        }
         let (hashes, hashes_file) = sorted.await?.context("the scratch folder cannot be written")?;
         Ok(Self {
             all,
             hashes,
             hashes_file,
-            is_stored,
         })
     }
 
@@ -89,10 +77,11 @@ impl FileRows {
 
     /// Keeps the new rows and all hashes in the object store.
     pub(crate) async fn store(&self, backend: &Backend, new: &NewRows) -> anyhow::Result<()> {
-        backend.store.put_hashes_file(&self.hashes_file).await?;
-        if !(self.is_stored && new.batch.sha256 == self.all.sha256) {
-            backend.store.put_batch_file(&new.batch).await?;
-        }
+        let (hashes, batch) = tokio::join!(
+            backend.store.put_hashes_file(&self.hashes_file),
+            backend.store.put_batch_file(&new.batch)
+        );
+        hashes.and(batch)?;
         Ok(())
     }
 

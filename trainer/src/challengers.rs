@@ -21,10 +21,13 @@ pub(crate) async fn watch(
     stop: CancellationToken,
 ) {
     loop {
-        match database.unusable_versions().await {
-            Ok(unusable) => tell(&component, &unusable),
+        match stop.run_until_cancelled(database.unusable_versions()).await {
+            None => return,
+            Some(Ok(unusable)) => tell(&component, &unusable),
             // Readiness says so of Postgres itself.
-            Err(error) => debug!(%error, "dataset versions without a usable challenger could not be counted"),
+            Some(Err(error)) => {
+                debug!(%error, "dataset versions without a usable challenger could not be counted");
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -38,7 +38,9 @@ pub(crate) async fn start(config: &Config, metrics: Metrics, lifecycle: &Lifecyc
     let probes = Probes {
         health: health.clone(),
         metrics,
-    }.bind(config.trainer.listen).await?;
+    }
+    .bind(config.trainer.listen)
+    .await?;
     let token = lifecycle.soft_stop();
     lifecycle.spawn("probes", async move {
         probes.serve(token).await;

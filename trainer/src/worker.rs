@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ::service::{clock::Clock, error::chain, health::Watchdog};
+use backend::until_stopped;
 use broker::{DeadLetter, Outcome, train_queue};
 use domain::{
     DatasetVersion, ModelKind,
@@ -22,6 +23,9 @@ use crate::{
     trainer::Trainer,
 };
 
+/// Why nothing is claimed any more.
+const STOPPING: &str = "this trainer is stopping";
+
 /// Trains one kind, one run at a time.
 pub(crate) struct Worker {
     kind: ModelKind,
@@ -30,6 +34,8 @@ pub(crate) struct Worker {
     watchdog: Watchdog,
     /// Work that a stop waits for.
     tasks: TaskTracker,
+    /// Dead letters that are being published. Closed from the start, so that it can be waited for.
+    letters: TaskTracker,
     stop: CancellationToken,
     busy: Mutex<()>,
     /// Wakes the sweep, which then learns when to look again.
@@ -56,12 +62,15 @@ impl Worker {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
+        let letters = TaskTracker::new();
+        letters.close();
         Self {
             kind,
             trainer,
             terms,
             watchdog,
             tasks,
+            letters,
             stop,
             busy: Mutex::new(()),
             look_again: Notify::new(),
@@ -75,27 +84,35 @@ impl Worker {
             Err(error) => return dead_letter(chain(&error)),
         };
         let EventData::DatasetReady(ready) = event.data else {
-            return dead_letter(format!("a trainer has no use for the event {}", event.data.name()));
+            return dead_letter(format!(
+                "a trainer has no use for the event {}",
+                event.data.name()
+            ));
         };
-        match self.exists(ready.dataset_version).await {
-            Ok(true) => self.answer().await,
-            Ok(false) => dead_letter(format!("there is no dataset version {}", ready.dataset_version)),
-            Err(error) => Outcome::Wait {
+        match until_stopped(&self.stop, self.exists(ready.dataset_version)).await {
+            Some(Ok(true)) => self.answer().await,
+            Some(Ok(false)) => dead_letter(format!("there is no dataset version {}", ready.dataset_version)),
+            Some(Err(error)) => Outcome::Wait {
                 reason: chain(&error),
+            },
+            None => Outcome::Wait {
+                reason: STOPPING.to_owned(),
             },
         }
     }
 
-    /// A run that failed needs no message any more: its row says when it may be tried again.
+    /// A run that failed needs no message any more: its row says when it may be tried again. The message is
+    /// acknowledged only when the broker has the dead letters of the runs that were given up.
     async fn answer(&self) -> Outcome {
-        match self.train_all().await {
-            Look::Done => Outcome::Done,
-            Look::Later(_) => {
-                self.look_again.notify_one();
-                Outcome::Done
-            }
-            Look::Wait(reason) => Outcome::Wait { reason },
+        let look = self.train_all().await;
+        if let Look::Wait(reason) = look {
+            return Outcome::Wait { reason };
         }
+        self.letters.wait().await;
+        if let Look::Later(_) = look {
+            self.look_again.notify_one();
+        }
+        Outcome::Done
     }
 
     /// Looks for missing runs at start, every `interval`, and when a failed run may be tried again.
@@ -122,7 +139,11 @@ impl Worker {
     async fn train_all(&self) -> Look {
         let _alone = self.busy.lock().await;
         while !self.stop.is_cancelled() {
-            match self.claim().await {
+            // A claim that Postgres does not answer is rolled back, or its lease runs out.
+            let Some(claim) = until_stopped(&self.stop, self.claim()).await else {
+                break;
+            };
+            match claim {
                 Ok(Claim::Claimed(lease)) => self.run(&lease).await,
                 Ok(Claim::GivenUp { lease, error }) => {
                     self.trainer.backend.relay_now();
@@ -135,7 +156,7 @@ impl Worker {
             }
         }
         // The delivery goes back to the queue as its connection closes.
-        Look::Wait("this trainer is stopping".to_owned())
+        Look::Wait(STOPPING.to_owned())
     }
 
     async fn claim(&self) -> Result<Claim, StorageError> {
@@ -171,12 +192,21 @@ impl Worker {
     }
 
     /// Tells the operators of a run that has failed for good; the message that woke this worker may be about another.
+    ///
+    /// The next run does not wait for the dead letter, for the broker may be away; the acknowledgement of a message
+    /// does, and so does a stop, for a few seconds. Without the broker the letter is given up then, with a word in the
+    /// log; the run's row says the same.
     fn give_up(&self, lease: &Lease, reason: String) {
         error!(run.id = %lease.run_id, reason, "the run failed");
         let (letter, publisher) = (self.letter(lease, reason), self.trainer.backend.publisher());
-        let stop = self.stop.clone();
-        self.tasks
-            .spawn(async move { publisher.dead_letter(letter, &stop).await });
+        let (stop, run_id) = (self.stop.clone(), lease.run_id);
+        let published = async move {
+            let published = until_stopped(&stop, publisher.dead_letter(letter, &stop)).await;
+            if published.is_none() {
+                error!(run.id = %run_id, "the run's dead letter was not published before the stop");
+            }
+        };
+        self.tasks.spawn(self.letters.track_future(published));
     }
 
     fn letter(&self, lease: &Lease, reason: String) -> DeadLetter {
@@ -220,17 +250,16 @@ pub(crate) async fn release_abandoned(
 ) {
     let (database, grace) = (&trainer.backend.database, trainer.lease * 2);
     loop {
-        match database
-            .release_abandoned_runs(&trained, grace)
-            .await
-        {
-            Ok(released) => {
+        let released = database.release_abandoned_runs(&trained, grace);
+        match until_stopped(&stop, released).await {
+            None => return,
+            Some(Ok(released)) => {
                 for run in &released {
                     warn!(run.id = %run.run_id, kind = run.kind, failed = run.failed, reason = run.reason, "released an abandoned run");
                     trainer.backend.relay_now();
                 }
             }
-            Err(error) => debug!(error = chain(&error), "abandoned runs cannot be looked for"),
+            Some(Err(error)) => debug!(error = chain(&error), "abandoned runs cannot be looked for"),
         }
         tokio::select! {
             () = stop.cancelled() => return,

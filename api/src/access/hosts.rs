@@ -9,8 +9,8 @@ use axum::http::{StatusCode, header, request::Parts};
 
 use crate::problem::Problem;
 
-/// What probes ask, by whatever name; there is nothing to read in it.
-const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+/// What probes and scrapers ask, by whatever name; nothing that was sent can be read in it.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 const ONE_HOST: &str =
     "a request names the host that it is for, once, by the header `host`; send one such header";
 const UNKNOWN: &str = "the API is not called by the name that the header `host` gives: \
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn probes_and_apis_with_keys_answer_to_any_name() {
-        for path in ["/healthz", "/readyz"] {
+        for path in ["/healthz", "/readyz", "/metrics"] {
             assert_eq!(refused(&hosts(&[], false), path, &["evil.example"]), None);
             assert_eq!(refused(&hosts(&[], false), path, &[]), None);
         }

@@ -6,9 +6,11 @@
 
 use std::{
     collections::HashMap,
+    fs,
     hash::{Hash, Hasher},
     hint::black_box,
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -58,6 +60,14 @@ struct File {
     keys: Vec<Kept>,
 }
 
+/// The file as it is, or as older versions wrote it: then the keys are as old as the file.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyFile {
+    Aged(File),
+    List(Vec<Kept>),
+}
+
 /// A key as the file has it.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -84,7 +94,7 @@ impl Keyring {
     /// The keys that were kept in `file`; none when there is no such file, or it cannot be read. They are believed until
     /// they are as old as `max_age`.
     pub(crate) fn open(file: PathBuf, max_age: Duration, clock: Clock) -> Self {
-        let kept = match disk::read_json::<File>(&file) {
+        let kept = match read(&file) {
             Ok(kept) => kept,
             Err(error) => {
                 warn!(%error, file = %file.display(), "the kept keys cannot be read");
@@ -162,31 +172,35 @@ impl Keyring {
     }
 
     /// Takes over what the registry has; written to the file when that changed, and now and then.
-    fn refresh(&self, keys: Vec<(Sha256, ApiKey)>) -> std::io::Result<()> {
+    fn refresh(&self, keys: Vec<(Sha256, ApiKey)>) -> io::Result<()> {
         let keys: HashMap<_, _> = keys.into_iter().map(|(hash, key)| (Secret(hash), key)).collect();
         let is_same = *self.snapshot() == keys && self.file.exists();
         self.replace(keys);
-        let mut age = self.lock();
-        let was_away = age.seen() >= WRITE_EVERY;
-        (age.read_at, age.before, age.since) = (self.clock.now(), Duration::ZERO, Instant::now());
-        age.by_this_process = true;
-        if is_same && age.is_written() && !was_away {
+        let now = self.clock.now();
+        let is_up_to_date = {
+            let mut age = self.lock();
+            let was_away = age.seen() >= WRITE_EVERY;
+            (age.read_at, age.before, age.since) = (now, Duration::ZERO, Instant::now());
+            age.by_this_process = true;
+            is_same && age.is_written() && !was_away
+        };
+        if is_up_to_date {
             return Ok(());
         }
-        self.write(&mut age)
+        self.write()
     }
 
     /// The registry cannot be asked: the file is told now and then how old the keys are, for a clock that is set back
     /// must not make them younger at the next start.
-    fn grow_older(&self) -> std::io::Result<()> {
-        let mut age = self.lock();
-        if age.is_written() || self.snapshot().is_empty() {
+    fn grow_older(&self) -> io::Result<()> {
+        if self.lock().is_written() || self.snapshot().is_empty() {
             return Ok(());
         }
-        self.write(&mut age)
+        self.write()
     }
 
-    fn write(&self, age: &mut Age) -> std::io::Result<()> {
+    /// Writes the file, while requests go on: they look at the age, which is not locked meanwhile.
+    fn write(&self) -> io::Result<()> {
         let keys = self.snapshot();
         let mut kept: Vec<_> = keys
             .iter()
@@ -196,13 +210,17 @@ impl Keyring {
             })
             .collect();
         kept.sort_by_key(|kept| kept.key.id);
+        let (read_at, seen) = {
+            let age = self.lock();
+            (age.read_at, age.seen())
+        };
         let file = File {
-            read_at: age.read_at,
-            age_ms: u64::try_from(age.seen().as_millis()).unwrap_or(u64::MAX),
+            read_at,
+            age_ms: u64::try_from(seen.as_millis()).unwrap_or(u64::MAX),
             keys: kept,
         };
         disk::write_json(&self.file, &file)?;
-        age.written = Some(Instant::now());
+        self.lock().written = Some(Instant::now());
         Ok(())
     }
 
@@ -218,6 +236,19 @@ impl Keyring {
     fn replace(&self, keys: HashMap<Secret, ApiKey>) {
         let there = self.keys.write();
         *there.unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+}
+
+/// The keys that were kept, if there is such a file.
+fn read(path: &Path) -> io::Result<Option<File>> {
+    match disk::read_json::<AnyFile>(path)? {
+        None => Ok(None),
+        Some(AnyFile::Aged(file)) => Ok(Some(file)),
+        Some(AnyFile::List(keys)) => Ok(Some(File {
+            read_at: fs::metadata(path)?.modified()?.into(),
+            age_ms: 0,
+            keys,
+        })),
     }
 }
 
@@ -281,6 +312,24 @@ mod tests {
             std::fs::write(&file, damaged).unwrap();
             assert_eq!(open(&file).find(key("web").0), None);
         }
+    }
+
+    /// Versions before the age of keys was kept wrote a list of them.
+    #[test]
+    fn an_older_file_is_read_and_is_as_old_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.json");
+        let (hash, web) = key("web");
+        let kept = Kept {
+            hash,
+            key: web.clone(),
+        };
+        std::fs::write(&file, serde_json::to_vec(&[kept]).unwrap()).unwrap();
+        assert_eq!(open(&file).find(hash), Some(web));
+        let long_ago = std::time::SystemTime::now().checked_sub(2 * HOUR).unwrap();
+        let opened = std::fs::File::options().write(true).open(&file).unwrap();
+        opened.set_modified(long_ago).unwrap();
+        assert_eq!(open(&file).find(hash), None);
     }
 
     /// S12: without the registry, a key works for so long and no longer, restarts included, whatever the clock says.

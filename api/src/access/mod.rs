@@ -25,50 +25,92 @@ pub(crate) use caller::{Caller, Counted, network};
 pub(crate) use hosts::Hosts;
 pub(crate) use keyring::Keyring;
 pub(crate) use operator::Operator;
-pub(crate) use rates::{Rate, Rates};
+pub(crate) use rates::{Rate, Rates, Standing};
 
-use crate::{problem::Problem, record::Ticket, server::Peer, service::App};
+use crate::{
+    problem::Problem,
+    record::{Ticket, is_recorded},
+    server::Peer,
+    service::App,
+};
 
 /// What a request has to come with.
 const WHAT_TO_SEND: &str = "send a key, as the header `Authorization: Bearer KEY`";
-/// Everything below asks for a key, where keys are required.
+/// Everything below asks for a key, where keys are required, and looks up the one that came.
 const CLOSED: &str = "/v1/";
 
-/// Whether the caller of a request may call, and has not called too often; how the caller's rate stands then. A key
-/// that came with the request is left in its extensions.
-pub(crate) async fn admit(app: &App, request: &mut Parts) -> Result<Rate, Response> {
-    if !request.uri.path().starts_with(CLOSED) {
-        return Ok(Rate::Unlimited);
+/// The caller of a request, as far as is known without asking the registry, who has not called too often.
+pub(crate) struct Rated {
+    key: Option<ApiKey>,
+    rate: Rate,
+}
+
+/// Counts a request for the rate of its caller, whatever will become of it: each that leaves a record counts.
+pub(crate) fn rated(app: &App, request: &Parts) -> Result<Rated, Standing> {
+    if !is_recorded(request.uri.path()) {
+        let (key, rate) = (None, Rate::Unlimited);
+        return Ok(Rated { key, rate });
     }
     let text = bearer(&request.headers);
-    let known = text.and_then(|text| app.keyring.find(Sha256::of(text)));
-    let rate = match &known {
-        Some(key) => app.rates.of_key(key.id),
+    let key = text.and_then(|text| app.keyring.find(Sha256::of(text)));
+    let rate = match &key {
+        Some(key) => {
+            note_key(request, key);
+            app.rates.of_key(key.id)
+        }
         None => app.rates.of_address(network_of(request)),
     };
-    if let Rate::Exceeded(exceeded) = rate {
-        return Err(exceeded.refused());
+    match rate {
+        Rate::Exceeded(exceeded) => Err(exceeded),
+        rate => Ok(Rated { key, rate }),
     }
-    let caller = match (known, text) {
+}
+
+impl Rated {
+    /// The refusal of this request for another reason; it says how the rate stands.
+    pub(crate) fn refused(&self, problem: Problem) -> Response {
+        let mut refused = problem.into_response();
+        self.rate.tell(refused.headers_mut());
+        refused
+    }
+}
+
+/// The refusal of a request that nobody will look at, or that of one request too many.
+pub(crate) fn refuse(app: &App, request: &Parts, problem: Problem) -> Response {
+    match rated(app, request) {
+        Ok(rated) => rated.refused(problem),
+        Err(exceeded) => exceeded.refused(),
+    }
+}
+
+/// Whether the caller of a request may call; how the caller's rate stands then. A key that came with the request is
+/// left in its extensions.
+pub(crate) async fn admit(app: &App, request: &mut Parts, mut rated: Rated) -> Result<Rate, Response> {
+    if !request.uri.path().starts_with(CLOSED) {
+        return Ok(rated.rate);
+    }
+    let text = bearer(&request.headers);
+    let caller = match (rated.key.take(), text) {
         (Some(key), _) => Ok(Some(key)),
         (None, Some(text)) => Box::pin(asked(app, Sha256::of(text), network_of(request))).await,
         (None, None) if app.require_key => Err(unknown("this needs a key", WHAT_TO_SEND)),
         (None, None) => Ok(None),
     };
     match caller {
-        Ok(None) => Ok(rate),
+        Ok(None) => Ok(rated.rate),
         Ok(Some(key)) => {
-            if let Some(ticket) = request.extensions.get::<Ticket>() {
-                ticket.key_used.set(key.id);
-            }
+            note_key(request, &key);
             request.extensions.insert(key);
-            Ok(rate)
+            Ok(rated.rate)
         }
-        Err(problem) => {
-            let mut refused = problem.into_response();
-            rate.tell(refused.headers_mut());
-            Err(refused)
-        }
+        Err(problem) => Err(rated.refused(problem)),
+    }
+}
+
+/// Tells the request's record which key came with it.
+fn note_key(request: &Parts, key: &ApiKey) {
+    if let Some(ticket) = request.extensions.get::<Ticket>() {
+        ticket.key_used.set(key.id);
     }
 }
 

@@ -104,10 +104,11 @@ impl<K: Clone + std::hash::Hash + Eq> Caller<K> {
         }
     }
 
-    /// One that costs more than there ever is, costs all there is.
+    /// None costs more than half of the quota: whoever asks for a price now and then as well would never have all of it.
     fn count_batch(&self, caller: K, diamonds: usize) -> Option<Rate> {
         let requests = u32::try_from(diamonds.div_ceil(DIAMONDS_A_REQUEST)).unwrap_or(u32::MAX);
-        let more = requests.min(self.per_second.get()).saturating_sub(1);
+        let most = self.per_second.get().div_ceil(2);
+        let more = requests.min(most).saturating_sub(1);
         NonZeroU32::new(more).map(|more| self.count(caller, more))
     }
 
@@ -162,7 +163,7 @@ impl Standing {
         let (quota, policy) = (self.quota, self.policy);
         let detail = format!(
             "more than {quota} requests a second came from this {policy} (a batch counts one for each \
-             {DIAMONDS_A_REQUEST} diamonds); wait a moment"
+             {DIAMONDS_A_REQUEST} diamonds, at most half of them); wait a moment"
         );
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(self.wait_seconds);
         let mut response = problem.into_response();
@@ -250,11 +251,13 @@ mod tests {
         assert_eq!(left(&rates.of_key(key)), Some(9));
         assert!(batch(50).is_none(), "it costs the request that was counted");
         assert_eq!(batch(201).as_ref().and_then(left), Some(5));
+        assert_eq!(left(&rates.of_key(key)), Some(4));
+        assert_eq!(batch(10_000).as_ref().and_then(left), Some(0), "at most half");
         assert!(matches!(batch(10_000), Some(Rate::Exceeded(_))));
         let other = Uuid::from_u128(2);
         assert_eq!(left(&rates.of_key(other)), Some(9));
         let whole = rates.of_batch(Some(Counted::Key(other)), 10_000);
-        assert_eq!(whole.as_ref().and_then(left), Some(0), "whoever has all gets it");
+        assert_eq!(whole.as_ref().and_then(left), Some(5));
         assert!(rates.of_batch(None, 10_000).is_none());
     }
 }

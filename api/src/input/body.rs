@@ -43,6 +43,11 @@ impl JsonText {
             .map_err(|error| body_fault(error.into(), usize::MAX))
     }
 
+    /// How many bytes there are.
+    pub(crate) fn length(&self) -> usize {
+        self.0.len()
+    }
+
     /// Reads a small one, whole or with all its faults; refuses any other, and says what takes more.
     pub(crate) fn read_small<T: FromJson>(&self, or_else: &str) -> Result<T, Problem> {
         if self.0.len() > SMALL_BYTES {

@@ -23,7 +23,7 @@ use super::{
     capture::{draft, new_id},
 };
 use crate::{
-    access::is_known_operator,
+    access::{is_known_operator, refuse},
     around::{Inner, Received, let_in},
     input::whole,
     problem::Problem,
@@ -86,7 +86,7 @@ pub(crate) async fn answer(
             keep(app, record, reply, started, origin).await
         }
         Entry::Overload(_turned_away, excess) => {
-            let response = Problem::overloaded(excess.detail()).into_response();
+            let response = refuse(app, &head, Problem::overloaded(excess.detail()));
             let reply = Reply::of(response, admission.bytes(network)).await;
             keep(app, record, reply, started, origin).await
         }
@@ -103,7 +103,7 @@ async fn handle(
 ) -> (Bytes, Response) {
     let bytes = match body {
         Ok(bytes) => bytes,
-        Err(unread) => return (Bytes::new(), Problem::from(unread).into_response()),
+        Err(unread) => return (Bytes::new(), refuse(app, &head, unread.into())),
     };
     let handled = pin!(let_in(app, inner, head, Received::Whole(bytes.clone())));
     let response = match AssertUnwindSafe(handled).catch_unwind().await {
@@ -234,7 +234,8 @@ fn refusal(app: &App, id: Uuid) -> Response {
     named(Problem::unrecorded().into_response(), id)
 }
 
-fn is_recorded(path: &str) -> bool {
+/// Whether requests for this path leave a record.
+pub(crate) fn is_recorded(path: &str) -> bool {
     let under = |folder: &&str| {
         path.strip_prefix(*folder)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

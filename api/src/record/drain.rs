@@ -71,7 +71,10 @@ async fn make_days(recorder: &Recorder, database: &Database) {
     match database.make_traffic_days(recorder.today(), DAYS_AHEAD).await {
         Ok(0) => {}
         Ok(made) => info!(made, "made partitions for the traffic of days to come"),
-        Err(error) => debug!(error = chain(&error), "no partitions were made; the default one takes what comes"),
+        Err(error) => debug!(
+            error = chain(&error),
+            "no partitions were made; the default one takes what comes"
+        ),
     }
 }
 
@@ -90,7 +93,7 @@ async fn bring_back(recorder: &Recorder, writer: &mut TrafficWriter) -> anyhow::
     match drained {
         Ok(drained) => {
             if drained.stuck == 0 {
-                recorder.disk_works(DRAINING);
+                recorder.disk_is_not_needed();
             }
             Ok(drained)
         }

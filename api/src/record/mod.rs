@@ -33,7 +33,7 @@ use axum::{
 use domain::{ModelVersion, traffic::BodyDigest};
 use uuid::Uuid;
 
-pub(crate) use answer::answer;
+pub(crate) use answer::{answer, is_recorded};
 pub(crate) use drain::drain_folder;
 pub(crate) use recorder::Recorder;
 

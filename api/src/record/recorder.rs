@@ -214,6 +214,12 @@ impl Recorder {
         self.disk_trouble().remove(what);
     }
 
+    /// Postgres takes records, and none are left in the spool: nothing depends any more on what its disk did not do, such
+    /// as a write, which would not be tried again to learn that it works.
+    pub(super) fn disk_is_not_needed(&self) {
+        self.disk_trouble().clear();
+    }
+
     /// A panic while it was locked leaves it whole: texts are put in and taken out.
     fn disk_trouble(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
         self.disk_trouble.lock().unwrap_or_else(PoisonError::into_inner)

@@ -28,7 +28,19 @@ const SECRET: [&str; 10] = [
     "credentials",
 ];
 /// The same of fields whose names end so, such as `db_password` and `x-api-key`.
-const SECRET_ENDS: [&str; 6] = ["password", "passwd", "passphrase", "secret", "token", "apikey"];
+const SECRET_ENDS: [&str; 9] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "secretkey",
+    "accesskey",
+    "privatekey",
+];
+/// The same where this is all of the name, or its last word behind `-` or `_`: `signing_key`, but not `monkey`.
+const SECRET_WORDS: [&str; 3] = ["key", "pass", "pin"];
 const LONGEST_NAME: usize = 32;
 
 /// What is looked for.
@@ -64,6 +76,7 @@ pub(super) fn without(secrets: Secrets, text: &str) -> Cleaned<'_> {
         clean: String::new(),
         copied: 0,
         name: Name::default(),
+        is_in_index: false,
         had_guessable: false,
     };
     pass.run();
@@ -94,6 +107,8 @@ pub(super) fn may_hold(secrets: Secrets, bytes: &[u8]) -> bool {
 struct Name {
     letters: [u8; LONGEST_NAME],
     length: usize,
+    /// Where its last word begins.
+    word: usize,
     is_over: bool,
 }
 
@@ -103,12 +118,14 @@ impl Name {
             *self = Self::default();
         }
         if matches!(byte, b'-' | b'_') {
+            self.word = self.length;
             return;
         }
         // Of a longer one the end counts.
         if self.length == LONGEST_NAME {
             self.letters.copy_within(1.., 0);
             self.length -= 1;
+            self.word = self.word.saturating_sub(1);
         }
         self.letters[self.length] = byte.to_ascii_lowercase();
         self.length += 1;
@@ -116,7 +133,9 @@ impl Name {
 
     fn is_secret(&self) -> bool {
         let name = &self.letters[..self.length];
+        let word = name.get(self.word..).unwrap_or_default();
         SECRET.iter().any(|it| it.as_bytes() == name)
+            || SECRET_WORDS.iter().any(|it| it.as_bytes() == word)
             || SECRET_ENDS.iter().any(|end| name.ends_with(end.as_bytes()))
     }
 }
@@ -136,6 +155,8 @@ struct Pass<'t> {
     /// Up to where the text is in `clean`.
     copied: usize,
     name: Name,
+    /// Whether a bracket has just been opened, and nothing but digits came since.
+    is_in_index: bool,
     had_guessable: bool,
 }
 
@@ -149,10 +170,18 @@ impl Pass<'_> {
                 b'=' | b':' if self.secrets == Secrets::KeysAndFields && self.name.is_secret() => {
                     self.value()
                 }
+                // `password[]` and `password[0]` are passwords, and so is `user[password]`.
+                byte if byte.is_ascii_digit() && self.is_in_index => continue,
+                b'[' => {
+                    self.name.is_over = true;
+                    self.is_in_index = true;
+                    continue;
+                }
                 byte if is_of_a_name(byte) => self.name.add(byte),
-                b'"' | b'\'' | b' ' | b'\t' => self.name.is_over = true,
+                b'"' | b'\'' | b' ' | b'\t' | b']' => self.name.is_over = true,
                 _ => self.name = Name::default(),
             }
+            self.is_in_index = false;
         }
     }
 
@@ -180,6 +209,10 @@ impl Pass<'_> {
                 let closes = |unit: Unit| unit.byte == quote.byte && (unit.length == 1 || quote.length > 1);
                 (begin, self.until(begin, closes))
             }
+            Some(Unit {
+                byte: b'[' | b'{',
+                length: 1,
+            }) => (begin + 1, self.until_closed(begin)),
             _ => {
                 let ends = |unit: Unit| unit.length == 1 && b"&;,\"'<>{}[]\r\n".contains(&unit.byte);
                 (begin, self.until(begin, ends))
@@ -191,6 +224,24 @@ impl Pass<'_> {
             self.redact(begin, end, REDACTED);
             self.had_guessable = true;
         }
+    }
+
+    /// The bracket that closes the one at `from`, or the end. Those in strings do not count.
+    fn until_closed(&self, from: usize) -> usize {
+        let (mut depth, mut quote, mut at) = (0_usize, None, from);
+        while let Some(unit) = self.unit(at) {
+            match (quote, unit.byte) {
+                (Some(opened), b'"') if unit.length == 1 || opened > 1 => quote = None,
+                (Some(_), _) => {}
+                (None, b'"') => quote = Some(unit.length),
+                (None, b'[' | b'{') => depth += 1,
+                (None, b']' | b'}') if depth <= 1 => return at,
+                (None, b']' | b'}') => depth -= 1,
+                (None, _) => {}
+            }
+            at += unit.length;
+        }
+        self.text.len()
     }
 
     fn redact(&mut self, begin: usize, end: usize, instead: &str) {
@@ -347,6 +398,26 @@ mod tests {
                 "Authorization: REDACTED\r\nx: y",
             ),
             (
+                r#"{"password":["x", "]", ["y"]], "n": 1}"#,
+                r#"{"password":[REDACTED], "n": 1}"#,
+            ),
+            (
+                r#"{"credentials":{"user":"u","pass":"p"},"n":1}"#,
+                r#"{"credentials":{REDACTED},"n":1}"#,
+            ),
+            (r#"{"password":["x"#, r#"{"password":[REDACTED"#),
+            (r#"{"a":{"pass":"p"}}"#, r#"{"a":{"pass":"REDACTED"}}"#),
+            ("password[]=x&n=5", "password[]=REDACTED&n=5"),
+            ("password%5B%5D=x&n=5", "password%5B%5D=REDACTED&n=5"),
+            ("password[12]=x&n=5", "password[12]=REDACTED&n=5"),
+            ("user[password]=x&n=5", "user[password]=REDACTED&n=5"),
+            (
+                "secret_key=x&access-key=y",
+                "secret_key=REDACTED&access-key=REDACTED",
+            ),
+            ("privateKey=x&pin=1234", "privateKey=REDACTED&pin=REDACTED"),
+            ("user_pass=x", "user_pass=REDACTED"),
+            (
                 r#""{\"password\":\"a b\",\"n\":1}""#,
                 r#""{\"password\":\"REDACTED\",\"n\":1}""#,
             ),
@@ -363,6 +434,8 @@ mod tests {
             "",
             r#"{"carat":1.1,"cut":"Ideal","range_reason":null,"x":6.61}"#,
             "explain=true&limit=5",
+            "key_id=5&monkey=1&spin=2&pinned=3&compass=4",
+            r#"{"diamonds":[{"carat":1}],"keys":[1],"passed":{"a":1}}"#,
             "Mozilla/5.0 (X11; Linux) key monkey=1",
             "100%25 lap_ lap_cl_ lap_op_",
             "50%",
@@ -397,6 +470,9 @@ mod tests {
             "lap%5F",
             "key=\"",
             "key=",
+            "key=[",
+            "key=[{\"",
+            "[1",
             "_",
         ] {
             let text = piece.repeat((4 << 20) / piece.len());

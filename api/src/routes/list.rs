@@ -147,13 +147,15 @@ where
     let (mut list, mut left, mut cursor) = (ListJson::begin(), page.limit, page.cursor);
     loop {
         let limit = left.min(READ);
+        let begin = cursor.clone();
         let some = read(PageRequest { limit, cursor }).await?;
-        cursor = None;
+        // Until the first of these is added, the part ends behind those before them.
+        let mut last = begin;
         for (after, item) in some.items {
             if !list.add(&item)? {
-                return list.end(cursor.as_deref());
+                return list.end(last.as_deref());
             }
-            cursor = Some(after);
+            last = Some(after);
         }
         left -= limit;
         if left == 0 || some.next_cursor.is_none() {
@@ -268,6 +270,29 @@ mod tests {
             cursor = Some(next.to_owned());
         }
         assert_eq!(seen, 300);
+    }
+
+    /// A part may be full with the last item of those that were read at a time: the next begins behind it.
+    #[tokio::test]
+    async fn a_part_that_is_full_at_the_end_of_what_is_read_at_a_time_is_not_the_last() {
+        let read = READ as usize;
+        for fitting in [read - 1, read, read + 1, 2 * read - 1, 2 * read, 2 * read + 1] {
+            // Each item has two quotes and a comma.
+            let most = LARGEST_BYTES / fitting - 3;
+            for bytes in [most, most - 30] {
+                let (mut seen, mut cursor) = (0, None::<String>);
+                loop {
+                    let (list, _) = listed(3 * read, bytes, 1000, cursor.as_deref()).await;
+                    seen += list["items"].as_array().unwrap().len();
+                    let Some(next) = list["next_cursor"].as_str() else {
+                        break;
+                    };
+                    assert_eq!(next, seen.to_string());
+                    cursor = Some(next.to_owned());
+                }
+                assert_eq!(seen, 3 * read, "{fitting} of {bytes} bytes");
+            }
+        }
     }
 
     #[tokio::test]

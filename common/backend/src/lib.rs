@@ -17,12 +17,25 @@ use service::{
 };
 use storage::{Database, DatabaseSettings, StorageError, Store};
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 const RETRY: Duration = Duration::from_secs(1);
 
 /// After so long without progress a loop counts as stalled: every call to a server has given up before.
 const STALLED: Duration = Duration::from_secs(60);
+
+/// How long a call that is under way when the service stops may still take.
+const LAST_CALL: Duration = Duration::from_secs(5);
+
+/// The result of `work`, or nothing when the service stops and `work` does not end within a few seconds then, because a
+/// server does not answer. Dropped half way, a transaction is rolled back unless its commit is on its way.
+pub async fn until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = async { stop.cancelled().await; tokio::time::sleep(LAST_CALL).await } => None,
+    }
+}
 
 /// How the servers behind a service are, as readiness tells it: until they are connected, down.
 pub struct Servers {

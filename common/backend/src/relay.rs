@@ -5,24 +5,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use broker::{Message, Published};
-use service::{error::chain, failpoint, health::Component};
+use service::{
+    error::chain,
+    failpoint,
+    health::{Component, Watchdog},
+};
 use storage::outbox::{Backlog, OldestEvent, Unpublished};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{Backend, STALLED};
+use crate::{Backend, STALLED, until_stopped};
 
 /// How many events that were never refused are published at a time.
 const BATCH: u64 = 100;
-/// How many that were refused are tried again at each look, so that they never take much from others.
+/// How many that were refused are tried again with each batch. A look tries more of them for as long as the broker takes
+/// all, and so empties the outbox after an outage; events that it still refuses never take much from others.
 const RETRIES: u64 = 10;
 /// An event that waits longer than this, or a look that takes longer, degrades readiness.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// What a round that is under way when the service stops may still take.
-const LAST_ROUND: Duration = Duration::from_secs(5);
-
-/// Relays until told to stop; looks whenever something was committed here, and every `interval`.
+/// Relays until told to stop; looks whenever something was committed here, and every `interval`. Nothing is lost when a
+/// server does not answer at the stop, for another relay publishes the rest.
 pub(crate) async fn run(
     backend: Backend,
     component: Component,
@@ -32,8 +35,7 @@ pub(crate) async fn run(
     let watchdog = component.watchdog(STALLED);
     let mut report = Report::new(component);
     loop {
-        watchdog.working_on("relaying events");
-        match until_stopped(&stop, relay_all(&backend)).await {
+        match until_stopped(&stop, relay_all(&backend, &watchdog)).await {
             None => return Ok(()),
             Some(Ok(backlog)) => report.looked(&backlog),
             Some(Err(error)) => report.failed(&error),
@@ -47,43 +49,48 @@ pub(crate) async fn run(
     }
 }
 
-/// The result of `work`, unless the service stops and a server does not answer: nothing is lost then, for another
-/// relay publishes the rest.
-async fn until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        done = work => Some(done),
-        () = async { stop.cancelled().await; tokio::time::sleep(LAST_ROUND).await } => None,
-    }
+/// How a batch went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Batch {
+    /// There was nothing to publish.
+    Empty,
+    /// It was published, and the broker took every event in it that it had refused before.
+    RetriesTaken,
+    /// It was published, and the broker refused some event once more.
+    RefusedAgain,
 }
 
-/// Publishes what there is to publish; what is left waits for the broker.
-async fn relay_all(backend: &Backend) -> anyhow::Result<Backlog> {
+/// Publishes what there is to publish; what is left waits for the broker. A batch is progress, however many there are.
+async fn relay_all(backend: &Backend, watchdog: &Watchdog) -> anyhow::Result<Backlog> {
     let mut retries = RETRIES;
     let published = loop {
+        watchdog.working_on("relaying events");
         match relay_batch(backend, retries).await {
-            Ok(true) => retries = 0,
-            Ok(false) => break Ok(()),
+            Ok(Batch::RetriesTaken) => {}
+            Ok(Batch::RefusedAgain) => retries = 0,
+            Ok(Batch::Empty) => break Ok(()),
             Err(error) => break Err(error),
         }
-    };
-    // With nothing to publish, too: the topology shall exist, and readiness tell the truth.
-    let connected = match published {
-        Ok(()) => backend.publisher.connect().await.map_err(Into::into),
-        failed => failed,
     };
     let backlog = backend.database.backlog().await?;
     metrics::gauge!("lapidary_outbox_waiting").set(backlog.waiting as f64);
     metrics::gauge!("lapidary_events_refused").set(backlog.refused as f64);
-    let oldest = backlog.oldest.as_ref().map_or(Duration::ZERO, |oldest| oldest.age);
+    let oldest = backlog
+        .oldest
+        .as_ref()
+        .map_or(Duration::ZERO, |oldest| oldest.age);
     metrics::gauge!("lapidary_outbox_oldest_seconds").set(oldest.as_secs_f64());
-    connected.map(|()| backlog)
+    published.map(|()| backlog)
 }
 
-/// Relays one batch, with up to `retries` events that were refused before; true when there is more to relay at once.
-async fn relay_batch(backend: &Backend, retries: u64) -> anyhow::Result<bool> {
+/// Relays one batch, with up to `retries` events that were refused before.
+async fn relay_batch(backend: &Backend, retries: u64) -> anyhow::Result<Batch> {
+    // Before the transaction begins, which must not be idle while a connection is made. With nothing to publish, too: the
+    // topology shall exist, and readiness tell the truth.
+    backend.publisher.connect().await?;
     let taken = backend.database.take_unpublished(BATCH, retries).await?;
     if taken.events.is_empty() {
-        return Ok(false);
+        return Ok(Batch::Empty);
     }
     let messages: Vec<_> = taken.events.iter().map(message).collect();
     failpoint::reach("publishing");
@@ -95,6 +102,7 @@ async fn relay_batch(backend: &Backend, retries: u64) -> anyhow::Result<bool> {
         .map(|(m, _)| m.id)
         .collect();
     failpoint::reach("published");
+    let batch = retried(taken.events.iter().map(|event| event.was_refused), &answers);
     let waited = taken.mark(|event| confirmed.contains(&event.id)).await?;
     for waited in waited {
         metrics::histogram!("lapidary_event_waited_seconds").record(waited.as_secs_f64());
@@ -105,7 +113,16 @@ async fn relay_batch(backend: &Backend, retries: u64) -> anyhow::Result<bool> {
         let redeclared = backend.publisher.redeclare().await;
         redeclared.context("the queues cannot be declared again")?;
     }
-    Ok(true)
+    Ok(batch)
+}
+
+/// How a batch went, whose events `were_refused` before, or not, and got these answers.
+fn retried(were_refused: impl Iterator<Item = bool>, answers: &[Published]) -> Batch {
+    let mut retries = were_refused.zip(answers).filter(|(was_refused, _)| *was_refused);
+    match retries.all(|(_, answer)| *answer == Published::Confirmed) {
+        true => Batch::RetriesTaken,
+        false => Batch::RefusedAgain,
+    }
 }
 
 fn message(event: &Unpublished) -> Message {
@@ -152,7 +169,10 @@ impl Report {
         self.failing = false;
         let refused = backlog.refused;
         match (std::mem::replace(&mut self.refusing, refused > 0), refused > 0) {
-            (false, true) => warn!(refused, "the broker refuses events; they are published later, others now"),
+            (false, true) => warn!(
+                refused,
+                "the broker refuses events; they are published later, others now"
+            ),
             (true, false) => info!("the broker has taken every event"),
             _ => {}
         }
@@ -205,6 +225,15 @@ mod tests {
             refused: 1,
             oldest: Some(oldest),
         }
+    }
+
+    #[test]
+    fn retries_go_on_for_as_long_as_the_broker_takes_all_of_them() {
+        let answers = [Published::Returned, Published::Confirmed, Published::Confirmed];
+        let batch = |were_refused: [bool; 3]| retried(were_refused.into_iter(), &answers);
+        assert_eq!(batch([false, true, true]), Batch::RetriesTaken);
+        assert_eq!(batch([false, false, false]), Batch::RetriesTaken);
+        assert_eq!(batch([true, true, true]), Batch::RefusedAgain);
     }
 
     /// W3: a queue that is full for long is told, where before `/readyz` said ready.

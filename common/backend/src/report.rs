@@ -90,9 +90,10 @@ pub(crate) async fn store(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
-        match backend.check_store().await {
-            Ok(()) => component.up(),
-            Err(error) => component.down(chain(&error)),
+        match stop.run_until_cancelled(backend.check_store()).await {
+            None => return Ok(()),
+            Some(Ok(())) => component.up(),
+            Some(Err(error)) => component.down(chain(&error)),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

@@ -101,10 +101,16 @@ impl Publisher {
         while let Err(error) = self.put_aside(&batch).await {
             let cause = chain(&error);
             if !std::mem::replace(&mut logged, true) {
-                warn!(queue, reason, cause, "a dead letter cannot be published, trying again");
+                warn!(
+                    queue,
+                    reason, cause, "a dead letter cannot be published, trying again"
+                );
             }
             if pause(backoff.next_delay(), stop).await.is_err() {
-                return error!(queue, reason, cause, "a dead letter was not published before the stop");
+                return error!(
+                    queue,
+                    reason, cause, "a dead letter was not published before the stop"
+                );
             }
         }
     }

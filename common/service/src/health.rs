@@ -137,7 +137,11 @@ impl Health {
             .map(|(name, part)| (name.clone(), part.need, part.current(&self.clock)))
             .collect();
         Snapshot {
-            status: status(conditions.iter().map(|(_, need, condition)| (*need, condition.state))),
+            status: status(
+                conditions
+                    .iter()
+                    .map(|(_, need, condition)| (*need, condition.state)),
+            ),
             components: conditions
                 .into_iter()
                 .map(|(name, _, condition)| (name, condition))

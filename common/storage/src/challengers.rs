@@ -15,12 +15,11 @@ pub struct UnusableVersions {
     pub reason: Option<String>,
 }
 
-/// The dataset version of the newest model that passed every check, or 0. Models are looked at from the newest back,
-/// so that few are.
-const NEWEST_USABLE: &str = "SELECT coalesce((SELECT r.dataset_version FROM models m \
+/// The newest dataset version with a model that passed every check, or 0. The newest model need not be of it: a late
+/// run may have trained on an older dataset version.
+const NEWEST_USABLE: &str = "SELECT coalesce(max(r.dataset_version), 0) FROM models m \
     JOIN training_runs r ON r.id = m.run_id WHERE NOT EXISTS (SELECT 1 FROM \
-    jsonb_array_elements(m.verdict -> 'checks') c WHERE NOT (c ->> 'passed')::boolean) \
-    ORDER BY m.version DESC LIMIT 1), 0)";
+    jsonb_array_elements(m.verdict -> 'checks') c WHERE NOT (c ->> 'passed')::boolean)";
 
 impl Database {
     /// How many samples a dataset version has.

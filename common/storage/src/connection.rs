@@ -25,6 +25,10 @@ const PING_LIMIT: Duration = Duration::from_secs(2);
 /// A process that freezes inside a transaction must not hold its locks for ever.
 const IDLE_IN_TRANSACTION_LIMIT: Duration = Duration::from_secs(15);
 
+/// A transaction may be idle for so long however short statements have to be: while it is, its owner works or waits for
+/// the broker, and neither is a statement.
+const IDLE_IN_TRANSACTION_FLOOR: Duration = Duration::from_secs(5);
+
 /// A pool of connections, with a deadline around every statement; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
@@ -170,15 +174,14 @@ async fn leave_no_transaction(connection: &mut PgConnection) -> Result<(), sqlx:
 /// What every session is opened with, so that the server gives up on statements, locks and clients that are gone.
 pub(crate) fn session_limits(statement_limit: Duration) -> [(&'static str, String); 6] {
     let milliseconds = |limit: Duration| limit.as_millis().to_string();
-    // Below the statement's limit, so that it is said that a lock was waited for; above what a frozen holder may keep it.
+    // Below the statement's limit, so that it is said that a lock was waited for; above what a frozen holder may keep it,
+    // unless statements have to be short.
     let lock_limit = statement_limit * 2 / 3;
+    let idle_limit = (statement_limit / 2).clamp(IDLE_IN_TRANSACTION_FLOOR, IDLE_IN_TRANSACTION_LIMIT);
     [
         ("statement_timeout", milliseconds(statement_limit)),
         ("lock_timeout", milliseconds(lock_limit)),
-        (
-            "idle_in_transaction_session_timeout",
-            milliseconds(IDLE_IN_TRANSACTION_LIMIT.min(statement_limit / 2)),
-        ),
+        ("idle_in_transaction_session_timeout", milliseconds(idle_limit)),
         ("tcp_keepalives_idle", "30".to_owned()),
         ("tcp_keepalives_interval", "10".to_owned()),
         ("tcp_keepalives_count", "3".to_owned()),
@@ -230,10 +233,18 @@ mod tests {
 
     #[test]
     fn locks_are_waited_for_longer_than_a_frozen_holder_keeps_them_and_shorter_than_statements_run() {
-        for seconds in [2, 30, 3600] {
+        for seconds in [10, 30, 3600] {
             let limits = session_limits(Duration::from_secs(seconds));
             let [statement, lock, idle] = [0, 1, 2].map(|n| limits[n].1.parse::<u64>().unwrap());
             assert!(idle < lock && lock < statement, "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_may_be_idle_for_seconds_however_short_statements_have_to_be() {
+        for milliseconds in [100, 2000] {
+            let limits = session_limits(Duration::from_millis(milliseconds));
+            assert_eq!(limits[2].1, "5000");
         }
     }
 }

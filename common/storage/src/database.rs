@@ -96,7 +96,10 @@ impl Database {
     ///
     /// [`StorageError::Unavailable`] when it does not answer.
     pub async fn is_read_only(&self) -> Result<bool, StorageError> {
-        let ask = sql("SELECT current_setting('transaction_read_only')::boolean AS read_only", []);
+        let ask = sql(
+            "SELECT current_setting('transaction_read_only')::boolean AS read_only",
+            [],
+        );
         let row = self.connection.query_one_raw(ask).await?;
         let read_only = row.map(|row| row.try_get("", "read_only")).transpose()?;
         Ok(read_only.unwrap_or_default())

@@ -75,6 +75,8 @@ pub struct Unpublished {
     pub name: String,
     /// Whether it counts as published only when some queue has it.
     pub must_route: bool,
+    /// Whether the broker refused it before.
+    pub was_refused: bool,
     /// Its JSON.
     pub body: Value,
 }
@@ -187,6 +189,7 @@ impl Database {
                 id: row.id,
                 name: row.r#type,
                 must_route: row.must_route,
+                was_refused: row.not_before.is_some(),
                 body: row.body,
             })
             .collect();

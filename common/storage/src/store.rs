@@ -30,6 +30,10 @@ const PART: usize = 1 << 20;
 /// Bytes that are read and hashed in one go.
 const PIECE: usize = 1 << 14;
 
+/// The faults of objects, as they are counted.
+const MISSING: &str = "missing";
+const DAMAGED: &str = "damaged";
+
 /// A batch, or hashes, in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptBatch {
@@ -114,6 +118,7 @@ impl Store {
     ///
     /// When the URL is of no known kind, or the folder cannot be made.
     pub fn open(url: &Url) -> Result<Self, StorageError> {
+        count_faults_from_zero();
         if url.scheme() == "file" {
             let folder = url
                 .to_file_path()
@@ -462,7 +467,7 @@ impl Store {
                 unavailable(std::io::Error::other("it is empty: is its disk mounted?"))
             }
             Ok(_) => {
-                broken("missing");
+                broken(MISSING);
                 StorageError::MissingObject(path.to_string())
             }
             Err(error) => unavailable(error),
@@ -483,7 +488,7 @@ fn verified(path: &Path, expected: Sha256, found: Sha256) -> Result<(), StorageE
     if found == expected {
         return Ok(());
     }
-    broken("damaged");
+    broken(DAMAGED);
     Err(StorageError::DamagedObject {
         path: path.to_string(),
         found,
@@ -528,6 +533,13 @@ fn location(kind: ObjectKind, digest: Sha256) -> Path {
     let name = digest.to_string();
     let (folder, part, extension) = (kind.folder(), &name[..2], kind.extension());
     Path::from(format!("{folder}/{part}/{name}.{extension}"))
+}
+
+/// Shows both counters from the start: an alert sees an increase, and a series that begins with 1 has none.
+fn count_faults_from_zero() {
+    for fault in [MISSING, DAMAGED] {
+        metrics::counter!("lapidary_store_broken_objects_total", "fault" => fault).increment(0);
+    }
 }
 
 /// Counts an object that should be there as it was written, and is not.

@@ -63,7 +63,10 @@ impl Inbox {
         let (sender, changes) = mpsc::channel(MOST_CHANGES);
         let watcher = watch::watch(&settings.inbox, sender);
         if let Err(error) = &watcher {
-            warn!(error = chain(error), "the inbox cannot be watched; it is looked through at intervals");
+            warn!(
+                error = chain(error),
+                "the inbox cannot be watched; it is looked through at intervals"
+            );
         }
         let troubles = Troubles::register(health);
         Ok(Self {
@@ -152,7 +155,9 @@ impl Inbox {
             }
         }
         // A try can take as long as the dataset is large, and files have to be taken meanwhile.
-        let pause = self.scan_interval.saturating_mul(1 << self.failed_decisions.min(3));
+        let pause = self
+            .scan_interval
+            .saturating_mul(1 << self.failed_decisions.min(3));
         self.decide_at = Instant::now() + pause;
     }
 

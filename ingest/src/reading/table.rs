@@ -34,7 +34,10 @@ pub(super) fn read(
                 let limit = rules.limits.expanded_bytes;
                 Stopped::from(Rejection::TooLarge { limit })
             })?;
-            let (count, rows) = (block.len() as u64, rows(&texts, block, line, &rules.limits.values));
+            let (count, rows) = (
+                block.len() as u64,
+                rows(&texts, block, line, &rules.limits.values),
+            );
             collector.add(Judged::of(rows)?)?;
             line += count;
             progress.goes_on();

@@ -1,6 +1,7 @@
 //! From a model in memory to a model version: stored, judged, committed.
 
 use ::service::error::chain;
+use backend::until_stopped;
 use domain::{ModelVersion, model::ArtifactRef, verdict::Verdict};
 use storage::{
     runs::claim::Lease,
@@ -57,7 +58,7 @@ pub(super) async fn commit(
 }
 
 /// The model that this attempt committed although the answer of its COMMIT was lost. Waits for a Postgres that is away,
-/// until `stop`.
+/// until `stop` and a few seconds more.
 pub(super) async fn committed_before(
     trainer: &Trainer,
     lease: &Lease,
@@ -65,7 +66,8 @@ pub(super) async fn committed_before(
 ) -> Option<Committed> {
     let mut patience = Patience::default();
     loop {
-        match trainer.backend.database.model_of_attempt(lease).await {
+        let found = trainer.backend.database.model_of_attempt(lease);
+        match until_stopped(stop, found).await? {
             Ok(found) => return found.map(|(version, verdict)| tell(lease, version, verdict)),
             Err(error) if error.is_unavailable() => {
                 stop.run_until_cancelled(patience.wait(lease, &error)).await?;

@@ -6,6 +6,7 @@ mod learning;
 use std::time::{Duration, Instant};
 
 use ::service::error::chain;
+use backend::until_stopped;
 use domain::run::Progress;
 use storage::{StorageError, runs::claim::Lease};
 use tokio_util::sync::CancellationToken;
@@ -169,7 +170,7 @@ enum End {
 }
 
 /// Writes into the run's row what came of the attempt. While Postgres is away it is tried again, as long as the lease
-/// keeps others from the run.
+/// keeps others from the run; after a stop, only for a few seconds.
 async fn write_down(
     trainer: &Trainer,
     lease: &Lease,
@@ -190,9 +191,12 @@ async fn write_down(
     };
     let (started, mut patience, mut unanswered) = (Instant::now(), Patience::default(), false);
     loop {
-        match write_end(trainer, lease, &end, log).await {
+        let Some(written) = until_stopped(stop, write_end(trainer, lease, &end, log)).await else {
+            return AttemptError::TryAgain(format!("{error}; and it was not confirmed before the stop"));
+        };
+        match written {
             Ok(true) => return error,
-            Ok(false) if unanswered && is_last_attempt(trainer, lease).await => return error,
+            Ok(false) if unanswered && is_last_attempt(trainer, lease, stop).await => return error,
             Ok(false) => return AttemptError::LeaseLost,
             Err(why) if why.is_unavailable() && !stop.is_cancelled() && started.elapsed() < trainer.lease => {
                 unanswered = true;
@@ -225,11 +229,7 @@ async fn write_end(
 }
 
 /// Whether it was this attempt, at a try whose answer was lost, that ended the run.
-async fn is_last_attempt(trainer: &Trainer, lease: &Lease) -> bool {
-    trainer
-        .backend
-        .database
-        .is_last_attempt(lease)
-        .await
-        .unwrap_or(false)
+async fn is_last_attempt(trainer: &Trainer, lease: &Lease, stop: &CancellationToken) -> bool {
+    let asked = trainer.backend.database.is_last_attempt(lease);
+    matches!(until_stopped(stop, asked).await, Some(Ok(true)))
 }

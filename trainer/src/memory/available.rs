@@ -1,4 +1,4 @@
-//! How much memory a process may take here: what the machine has free, and what its control group allows.
+//! How much memory there is here: what the machine has, what of it is free, and what the control group allows.
 
 use std::{
     fs,
@@ -10,20 +10,39 @@ const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 /// What is assumed where the system tells nothing.
 const UNKNOWN: u64 = 4 << 30;
 
-/// In bytes.
-pub(super) fn bytes() -> u64 {
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let limit = group_limit(Path::new(CONTROL_GROUPS), &groups);
-    let free = fs::read_to_string("/proc/meminfo").ok();
-    let free = free.and_then(|text| free_memory(&text));
-    [limit, free].into_iter().flatten().min().unwrap_or(UNKNOWN)
+/// The most that a process can ever have here, in bytes: the memory of the machine, or the limit of the control group
+/// where that is smaller.
+pub(super) fn in_all() -> u64 {
+    least(own_group_limit(), field_of("/proc/meminfo", "MemTotal:"))
 }
 
-/// What could be taken without swapping, as the kernel estimates it.
-fn free_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+/// What this process could have now without swapping, in bytes: what the kernel says is available, with what this process
+/// has already.
+pub(super) fn now() -> u64 {
+    let available = field_of("/proc/meminfo", "MemAvailable:");
+    let own = field_of("/proc/self/status", "VmRSS:").unwrap_or(0);
+    least(
+        own_group_limit(),
+        available.map(|available| available.saturating_add(own)),
+    )
+}
+
+fn least(limit: Option<u64>, memory: Option<u64>) -> u64 {
+    [limit, memory].into_iter().flatten().min().unwrap_or(UNKNOWN)
+}
+
+fn own_group_limit() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    group_limit(Path::new(CONTROL_GROUPS), &groups)
+}
+
+fn field_of(file: &str, name: &str) -> Option<u64> {
+    field(&fs::read_to_string(file).ok()?, name)
+}
+
+/// A line of `/proc` such as `MemTotal: 24674180 kB`, in bytes.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -69,10 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn free_memory_is_what_the_kernel_says() {
+    fn memory_is_what_the_kernel_says() {
         let meminfo = "MemTotal:       24674180 kB\nMemFree:          500 kB\nMemAvailable:   19000000 kB\n";
-        assert_eq!(free_memory(meminfo), Some(19_000_000 * 1024));
-        assert_eq!(free_memory("MemTotal: 5 kB\n"), None);
+        assert_eq!(field(meminfo, "MemTotal:"), Some(24_674_180 * 1024));
+        assert_eq!(field(meminfo, "MemAvailable:"), Some(19_000_000 * 1024));
+        assert_eq!(field("MemTotal: 5 kB\n", "MemAvailable:"), None);
+        assert_eq!(field("VmRSS:\t    7 kB\n", "VmRSS:"), Some(7 * 1024));
     }
 
     #[test]
@@ -116,6 +137,6 @@ mod tests {
 
     #[test]
     fn this_machine_has_memory() {
-        assert!(bytes() > 1 << 20);
+        assert!(in_all() > 1 << 20 && now() > 1 << 20);
     }
 }

@@ -3,10 +3,7 @@
 //! The artifact is loaded and checked, and the dataset version's batches looked for, before anything is committed:
 //! a champion that no API could serve is refused with its reason.
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use domain::{
     key::ApiKey,
     model::{Action, Champion},

@@ -24,11 +24,14 @@ use crate::{
     record::{Ticket, answered},
     service::App,
     serving::Served,
+    work::LargePlace,
 };
 
 const MOST_DIAMONDS: usize = 10_000;
 /// Diamonds that are priced in one go: less than a millisecond's work, after which others have their turn.
 const PIECE: usize = 128;
+/// Of a body that may hold no more than a piece; a longer one takes a place of those for batches before it is read.
+const SMALL_BYTES: usize = 32 << 10;
 
 /// Diamonds to price.
 #[derive(Deserialize, ToSchema)]
@@ -91,7 +94,7 @@ impl FromJson for Batch {
 ///
 /// One model answers for all of them. A diamond that is wrong is named by its place: `/diamonds/3/carat`.
 ///
-/// Where requests are limited, every 50 diamonds count as one.
+/// Where requests are limited, every 50 diamonds count as one, and a batch as no more than half of what is allowed.
 #[utoipa::path(post, path = "/v1/predictions/batch", tag = "prices", operation_id = "predictBatch",
     request_body = BatchJson, responses((status = 200, description = "The prices", body = Predictions)))]
 pub(crate) async fn predict_batch(
@@ -103,12 +106,45 @@ pub(crate) async fn predict_batch(
 ) -> Result<Response, Problem> {
     let served = app.serving.current().ok_or_else(Problem::no_model)?;
     let version = served.champion.version;
-    let place = app.pool.large(caller.counted())?;
-    let Batch(diamonds) = place.piece(move || body.read()).await??;
+    let (place, Batch(diamonds)) = read(&app, &caller, body).await?;
     let rate = app.rates.of_batch(caller.counted(), diamonds.len());
     if let Some(Rate::Exceeded(exceeded)) = rate {
         return Ok(exceeded.refused());
     }
+    let answer = match place {
+        // It waits like any price: for that its caller needs no share.
+        None if diamonds.len() <= PIECE => {
+            let piece = move || write(id, &served, price(&served, diamonds.iter()));
+            app.pool.run(piece).await??
+        }
+        None => in_pieces(app.pool.large(caller.counted()).await?, id, served, diamonds).await?,
+        Some(place) => in_pieces(place, id, served, diamonds).await?,
+    };
+    let mut response = answered(version, answer).into_response();
+    if let Some(rate) = rate {
+        rate.tell(response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// Reads a batch; a large one in a place for those.
+async fn read(app: &App, caller: &Caller, body: JsonText) -> Result<(Option<LargePlace>, Batch), Problem> {
+    if body.length() <= SMALL_BYTES {
+        let batch = app.pool.run(move || body.read()).await??;
+        return Ok((None, batch));
+    }
+    let place = app.pool.large(caller.counted()).await?;
+    let batch = place.piece(move || body.read()).await??;
+    Ok((Some(place), batch))
+}
+
+/// The answer's bytes, made in pieces.
+async fn in_pieces(
+    place: LargePlace,
+    id: Uuid,
+    served: Arc<Served>,
+    diamonds: Vec<PartialDiamond>,
+) -> Result<Vec<u8>, Problem> {
     let mut quotes = Vec::with_capacity(diamonds.len());
     let diamonds = Arc::new(diamonds);
     for begin in (0..diamonds.len()).step_by(PIECE) {
@@ -116,12 +152,7 @@ pub(crate) async fn predict_batch(
         let piece = move || price(&served, diamonds.iter().skip(begin).take(PIECE));
         quotes.append(&mut place.piece(piece).await?);
     }
-    let answer = place.piece(move || write(id, &served, quotes)).await??;
-    let mut response = answered(version, answer).into_response();
-    if let Some(rate) = rate {
-        rate.tell(response.headers_mut());
-    }
-    Ok(response)
+    place.piece(move || write(id, &served, quotes)).await?
 }
 
 /// The answer's bytes; they follow from these alone.

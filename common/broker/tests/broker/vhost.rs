@@ -60,12 +60,19 @@ impl Vhost {
     pub async fn user(&self, unreadable: &str) -> Result<User> {
         let name = format!("test-{}", Uuid::now_v7());
         let user = json!({"password": name, "tags": ""});
-        self.call(Method::PUT, &format!("users/{name}"), Some(user)).await?;
-        let rights = json!({"configure": ".*", "write": ".*", "read": format!("^(?!{unreadable}$)")});
-        self.call(Method::PUT, &format!("permissions/{{vhost}}/{name}"), Some(rights))
+        self.call(Method::PUT, &format!("users/{name}"), Some(user))
             .await?;
+        let rights = json!({"configure": ".*", "write": ".*", "read": format!("^(?!{unreadable}$)")});
+        self.call(
+            Method::PUT,
+            &format!("permissions/{{vhost}}/{name}"),
+            Some(rights),
+        )
+        .await?;
         let mut url = Url::parse(&self.url())?;
-        let named = url.set_username(&name).and_then(|()| url.set_password(Some(&name)));
+        let named = url
+            .set_username(&name)
+            .and_then(|()| url.set_password(Some(&name)));
         named.ok().context("the URL takes no user")?;
         Ok(User {
             name,

@@ -1,10 +1,11 @@
 //! How much memory a training run takes, told beforehand.
 //!
-//! Everything below is bytes for each sample of a dataset version, measured by `make bench-memory`, and rounded up.
+//! Everything below is bytes for each sample of a dataset version, reasoned from what is kept of one, and rounded up.
+//! `make bench-memory` measures a run, to hold an estimate against.
 
 use domain::ModelKind;
 
-use super::xgboost::MOST_SEARCHED;
+use super::xgboost::{BATCH, MOST_SEARCHED};
 use crate::features;
 
 /// What a trainer takes beside samples: its program, a part of a batch while it is read, and a large forest.
@@ -24,7 +25,7 @@ const MEASURE: u64 = 40;
 /// the search, if it has one, on `threads` threads.
 ///
 /// Samples are read first; then a search gives each thread a part of them in XGBoost's form; then all are in that form
-/// once. These follow each other, so that the largest counts.
+/// once. These follow each other, so that the largest counts. A search uses no more threads than it has trials in a batch.
 #[must_use]
 pub fn estimate(kind: ModelKind, rows: u64, threads: usize) -> u64 {
     let matrix = FEATURE * features::NAMES.len() as u64 + ROW;
@@ -32,7 +33,7 @@ pub fn estimate(kind: ModelKind, rows: u64, threads: usize) -> u64 {
         ModelKind::Linear | ModelKind::ElasticNet => rows.saturating_mul(KNOWN.max(MEASURE)),
         ModelKind::Xgboost => {
             let searched = rows.min(MOST_SEARCHED).saturating_mul(matrix + SAMPLE);
-            let search = searched.saturating_mul(threads.max(1) as u64);
+            let search = searched.saturating_mul(threads.clamp(1, BATCH) as u64);
             search.max(rows.saturating_mul(matrix))
         }
     };
@@ -58,6 +59,11 @@ mod tests {
         let xgboost = |rows, threads| estimate(ModelKind::Xgboost, rows, threads);
         assert!(xgboost(1_000_000, 1) < xgboost(10_000_000, 1));
         assert!(xgboost(1_000_000, 2) < xgboost(1_000_000, 8));
+        assert_eq!(
+            xgboost(1_000_000, BATCH),
+            xgboost(1_000_000, 64),
+            "a search uses no more threads than it has trials in a batch"
+        );
         // One fit of all samples is more than a search of part of them on a few threads.
         assert_eq!(xgboost(10_000_000, 1), xgboost(10_000_000, 4));
         assert_eq!(

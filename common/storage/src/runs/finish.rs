@@ -161,7 +161,10 @@ impl Database {
     /// # Errors
     ///
     /// When Postgres does not answer.
-    pub async fn model_of_attempt(&self, lease: &Lease) -> Result<Option<(ModelVersion, Verdict)>, StorageError> {
+    pub async fn model_of_attempt(
+        &self,
+        lease: &Lease,
+    ) -> Result<Option<(ModelVersion, Verdict)>, StorageError> {
         let transaction = self.connection.begin().await?;
         // A transaction that is still committing holds the row.
         let [id, attempt] = key(lease);

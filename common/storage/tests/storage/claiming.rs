@@ -90,7 +90,11 @@ async fn failures_are_counted_and_work_that_is_put_back_is_not() -> Result<()> {
             (second.run_id, second.attempt, second.failures),
             (first.run_id, 2, 0)
         );
-        assert!(registry.requeue_run(&second, "no luck", &[], Duration::ZERO).await?);
+        assert!(
+            registry
+                .requeue_run(&second, "no luck", &[], Duration::ZERO)
+                .await?
+        );
         let third = claimed(&registry, LONG).await?;
         assert_eq!((third.attempt, third.failures), (3, 1));
         let run = registry.run(first.run_id).await?.unwrap();
@@ -230,10 +234,7 @@ async fn silent_runs_of_kinds_that_nobody_trains_are_released_with_a_word() -> R
         let asked = registry
             .open_run(ModelKind::Xgboost, version, &terms(OVER))
             .await?;
-        let Claim::Claimed(automatic) = registry
-            .claim_run(ModelKind::ElasticNet, &terms(OVER))
-            .await?
-        else {
+        let Claim::Claimed(automatic) = registry.claim_run(ModelKind::ElasticNet, &terms(OVER)).await? else {
             panic!("it was not claimed");
         };
         let own = claimed(&registry, OVER).await?;
@@ -241,9 +242,7 @@ async fn silent_runs_of_kinds_that_nobody_trains_are_released_with_a_word() -> R
         let linear = [ModelKind::Linear];
         let none = registry.release_abandoned_runs(&linear, LONG).await?;
         assert!(none.is_empty(), "their own trainers come first: {none:?}");
-        let released = registry
-            .release_abandoned_runs(&linear, Duration::ZERO)
-            .await?;
+        let released = registry.release_abandoned_runs(&linear, Duration::ZERO).await?;
         assert_eq!(released.len(), 2, "{released:?}");
 
         let asked = registry.run(asked.run_id).await?.unwrap();

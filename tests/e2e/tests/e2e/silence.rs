@@ -162,6 +162,27 @@ async fn the_api_serves_a_new_champion_although_postgres_fell_silent_during_its_
     .await
 }
 
+/// W5: a trainer whose loops all wait for an answer that never comes, each for longer than a stop may take.
+#[tokio::test]
+async fn a_trainer_stops_although_postgres_fell_silent_while_it_ran() -> Result<()> {
+    in_world(|world| async move {
+        let _ingest = world.start("ingest", &[]).await?;
+        world.drop_file("a.csv", &diamonds(500, 1))?;
+        world.report("accepted", "a.csv").await?;
+        let way = Proxy::start(world.database.url()).await?;
+        let gate = lock(&world, "training_runs").await?;
+        let patient = [("LAPIDARY__POSTGRES__STATEMENT_TIMEOUT_MS", "30000")];
+        let mut trainer = start_by(&way, &world, "trainer", &[&QUICK[..], &patient].concat()).await?;
+        falls_silent(&way, &world, &trainer, "trainer", gate).await?;
+        trainer.signal(Signal::SIGTERM)?;
+        let ended = timeout(STOPS_WITHIN, trainer.ended()).await;
+        let success = ended.with_context(|| format!("it ignores it: {:#?}", trainer.lines()))??;
+        assert!(success, "{:#?}", trainer.lines());
+        Ok(())
+    })
+    .await
+}
+
 /// W5: every service.
 #[tokio::test]
 async fn a_service_that_waits_for_postgres_stops_when_it_is_told_to() -> Result<()> {

@@ -8,6 +8,8 @@ use testkit::{allow_open_files, hostile, in_world};
 
 /// The longest that the slowest one in a hundred honest requests may take, in milliseconds.
 const P99_MS: f64 = 50.0;
+/// The default of `api.body_timeout_ms`; a short attack has a shorter one.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Attack an API with everything at once while an honest client measures.
 ///
@@ -27,7 +29,7 @@ async fn main() -> Result<ExitCode> {
     in_world(|world| {
         let code = &mut code;
         async move {
-            let system = hostile::System::start(&world).await?;
+            let system = hostile::System::start(&world, BODY_TIMEOUT.min(attacked / 4)).await?;
             let outcome = system.attack(&world, attacked / 4, attacked).await?;
             println!("{outcome}");
             let mut missed = outcome.missed(attacked);

@@ -27,6 +27,9 @@ const BODY_LIMIT: usize = 4 << 20;
 const SLOW_BYTES: usize = 1024;
 const SLOW_EVERY: Duration = Duration::from_millis(100);
 
+/// Attacks that ask for more than one address may have, so that part of them is refused.
+pub(super) const EXCESSIVE: [&str; 3] = ["floods", "batches", "event streams"];
+
 /// One attacker's connection.
 #[derive(Clone)]
 struct Attacker {
@@ -49,6 +52,7 @@ struct Repeated {
 pub(super) fn begin(to: SocketAddr, tally: &Tally, stop: &CancellationToken) -> JoinSet<()> {
     let (mut running, mut next) = (JoinSet::new(), FIRST);
     let mut begin = |name, addresses, connections, attack: &dyn Fn(Attacker, &mut JoinSet<()>)| {
+        tally.announce(name);
         for address in next..next + addresses {
             for _ in 0..connections {
                 let (from, tally) = (Ipv4Addr::from_bits(address), tally.clone());

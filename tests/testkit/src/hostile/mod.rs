@@ -21,8 +21,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{Process, World, generate::Diamonds, until};
 pub use honest::Times;
 
-/// What the API has to be started with.
-pub const SETTINGS: [(&str, &str); 1] = [("LAPIDARY__API__LIMIT_LOOPBACK", "true")];
+/// Answers by attack and status; 0 is a connection that was closed without one.
+type Answers = BTreeMap<&'static str, BTreeMap<u16, u64>>;
+
+/// What the API answers to what is too much.
+const REFUSALS: [u16; 3] = [413, 429, 503];
 /// The most memory that the API may take.
 const MEMORY_MIB: u64 = 512;
 /// By how much the database may grow: by a start, and every second. That is room for 200 small records a second of each
@@ -42,15 +45,21 @@ pub struct Outcome {
     pub peak_mib: u64,
     /// By how much the database grew during the attack, in bytes.
     pub growth_bytes: i64,
-    /// Answers by attack and status; 0 is a connection that was closed without one.
-    pub answers: BTreeMap<&'static str, BTreeMap<u16, u64>>,
+    /// Answers to the attackers.
+    pub answers: Answers,
 }
 
 /// Counts answers to attackers; cheap to clone.
 #[derive(Clone, Default)]
-struct Tally(Arc<Mutex<BTreeMap<&'static str, BTreeMap<u16, u64>>>>);
+struct Tally(Arc<Mutex<Answers>>);
 
 impl Tally {
+    /// Lists an attack, even if nothing answers it.
+    fn announce(&self, attack: &'static str) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.entry(attack).or_default();
+    }
+
     fn count(&self, attack: &'static str, status: u16) {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *answers.entry(attack).or_default().entry(status).or_default() += 1;
@@ -66,15 +75,21 @@ pub struct System {
 }
 
 impl System {
-    /// Starts it.
+    /// Starts it. Bodies may take `body_timeout` to arrive, which has to be far shorter than the attack: only then those
+    /// that come slowly, or never, are answered during it.
     ///
     /// # Errors
     ///
     /// When a service does not start, or no model comes to serve.
-    pub async fn start(world: &World) -> Result<Self> {
+    pub async fn start(world: &World, body_timeout: Duration) -> Result<Self> {
         let ingest = world.start("ingest", &[]).await?;
         let trainer = world.start("trainer", &[]).await?;
-        let api = world.start("api", &SETTINGS).await?;
+        let body_timeout = body_timeout.as_millis().to_string();
+        let settings = [
+            ("LAPIDARY__API__LIMIT_LOOPBACK", "true"),
+            ("LAPIDARY__API__BODY_TIMEOUT_MS", body_timeout.as_str()),
+        ];
+        let api = world.start("api", &settings).await?;
         let url = api.address().await?;
         world.drop_file("diamonds.csv", &Diamonds::new(5000, 1).to_bytes())?;
         until("a model that serves", async || {
@@ -119,7 +134,8 @@ impl System {
 }
 
 impl Outcome {
-    /// What it says against the API, but for times: whatever else the machine does, these hold.
+    /// What it says against the API, but for times: whatever else the machine does, these hold. And which attacks did not
+    /// take place, for without them it says nothing.
     #[must_use]
     pub fn missed(&self, attacked: Duration) -> Vec<String> {
         let growth = GROWTH_BYTES + GROWTH_BYTES_PER_SECOND * attacked.as_secs().cast_signed();
@@ -141,8 +157,25 @@ impl Outcome {
             .into_iter()
             .filter(|(is_missed, _)| *is_missed)
             .map(|(_, what)| what)
+            .chain(missing_attacks(&self.answers))
             .collect()
     }
+}
+
+/// Attacks that the API never answered, and those that went beyond its limits and were never refused.
+fn missing_attacks(answers: &Answers) -> Vec<String> {
+    let missing = |attack: &str, statuses: &BTreeMap<u16, u64>| {
+        if statuses.keys().all(|status| *status == 0) {
+            return Some(format!("the attack \"{attack}\" got no answer"));
+        }
+        let refused = statuses.keys().any(|status| REFUSALS.contains(status));
+        let due = attacks::EXCESSIVE.contains(&attack);
+        (due && !refused).then(|| format!("the attack \"{attack}\" was never refused"))
+    };
+    answers
+        .iter()
+        .filter_map(|(attack, statuses)| missing(attack, statuses))
+        .collect()
 }
 
 impl fmt::Display for Outcome {
@@ -203,4 +236,30 @@ fn peak_mib(process: &Process) -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
     Ok(kib.context("no VmHWM")?.trim().parse::<u64>()? / 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attack_that_did_not_take_place_is_named() {
+        let tally = Tally::default();
+        for attack in ["slow bodies", "floods", "batches", "long heads"] {
+            tally.announce(attack);
+        }
+        tally.count("floods", 404);
+        tally.count("batches", 200);
+        tally.count("batches", 429);
+        tally.count("long heads", 0);
+        let answers = tally.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        assert_eq!(
+            missing_attacks(&answers),
+            [
+                "the attack \"floods\" was never refused",
+                "the attack \"long heads\" got no answer",
+                "the attack \"slow bodies\" got no answer",
+            ]
+        );
+    }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::learn::{LearnError, target::Target};
 
 /// How many trials are asked for at once, whatever the number of threads.
-const BATCH: usize = 8;
+pub(in crate::learn) const BATCH: usize = 8;
 
 /// A search under way.
 pub(super) struct Hunt {

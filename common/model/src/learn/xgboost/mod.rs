@@ -29,6 +29,7 @@ use std::num::NonZeroUsize;
 use domain::Sample;
 
 use super::{LearnError, target::Target};
+pub(super) use hunt::BATCH;
 use hunt::Hunt;
 pub use learner::Settings;
 pub(in crate::learn) use learner::learn;

@@ -231,7 +231,9 @@ async fn times_in_the_far_past_and_future_change_nothing() -> Result<()> {
 async fn refused(world: &World, service: &str, url: &str) -> Result<String> {
     let settings = [("LAPIDARY__POSTGRES__URL", url)];
     let ended = tokio::time::timeout(Duration::from_secs(30), world.run(service, &[], &settings));
-    let ended = ended.await.with_context(|| format!("{service} waits for {url}"))??;
+    let ended = ended
+        .await
+        .with_context(|| format!("{service} waits for {url}"))??;
     assert!(!ended.success, "{service}: {ended:?}");
     Ok(ended.stderr)
 }
@@ -246,7 +248,10 @@ async fn a_postgres_that_refuses_a_service_ends_it_with_the_reason() -> Result<(
         missing.set_path("there_is_no_such_database");
         for service in ["ingest", "trainer", "api"] {
             let said = refused(&world, service, wrong.as_str()).await?;
-            assert!(said.contains("password authentication failed"), "{service}: {said}");
+            assert!(
+                said.contains("password authentication failed"),
+                "{service}: {said}"
+            );
             assert!(said.contains("postgres.url"), "{service}: {said}");
             let said = refused(&world, service, missing.as_str()).await?;
             assert!(said.contains("there_is_no_such_database"), "{service}: {said}");

@@ -294,6 +294,7 @@ async fn a_held_file_is_accepted_with_the_rows_that_are_new_then() -> Result<()>
 const RESTORED: &str = "
 ALTER TABLE datasets DISABLE TRIGGER USER;
 ALTER TABLE data_files DISABLE TRIGGER USER;
+ALTER TABLE data_files DROP CONSTRAINT data_files_dataset_version_fkey;
 DELETE FROM datasets WHERE version = 2;
 DELETE FROM data_files WHERE dataset_version = 2;
 ALTER TABLE datasets ENABLE TRIGGER USER;

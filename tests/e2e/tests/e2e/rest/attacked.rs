@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use testkit::{allow_open_files, hostile::System, in_world};
 
-/// S1 to S16: an honest client is answered, memory and the database stay within their bounds.
+/// S1 to S16: an honest client is answered, memory and the database stay within their bounds, and every attack took place.
 #[tokio::test]
 async fn an_honest_client_is_answered_while_everything_is_against_it() -> Result<()> {
     allow_open_files(4096)?;
     in_world(|world| async move {
-        let system = System::start(&world).await?;
+        let system = System::start(&world, Duration::from_secs(1)).await?;
         let (calm, attacked) = (Duration::from_millis(500), Duration::from_secs(5));
         let outcome = system.attack(&world, calm, attacked).await?;
         println!("{outcome}");

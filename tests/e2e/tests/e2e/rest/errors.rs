@@ -169,7 +169,9 @@ async fn every_error_is_a_problem_that_says_what_to_do() -> Result<()> {
         );
         // S13: one diamond needs no more.
         let large = format!("{{{}}}", r#""x":1,"#.repeat(3000));
-        let answer = post(&format!("{}/v1/predictions", system.url), &large).send().await?;
+        let answer = post(&format!("{}/v1/predictions", system.url), &large)
+            .send()
+            .await?;
         assert_eq!(answer.status().as_u16(), 413);
         let problem = problem(answer).await?;
         assert_eq!(

@@ -61,9 +61,11 @@ async fn still_serves(address: &str) -> Result<()> {
 async fn bodies_that_lie_are_told_so_and_the_next_request_is_served() -> Result<()> {
     in_world(|world| async move {
         let (_api, address) = start(&world).await?;
-        let deep = "[".repeat(100_000);
-        let bodies: [(&[u8], &str); 9] = [
+        // For one diamond there are 16 KiB.
+        let (deep, large) = ("[".repeat(16_000), "[".repeat(100_000));
+        let bodies: [(&[u8], &str); 10] = [
             (deep.as_bytes(), "400"),
+            (large.as_bytes(), "413"),
             (b"{\"carat\":1e999}", "422"),
             (b"{\"carat\":NaN}", "400"),
             (b"{\"cut\":\"\\u0000\"}", "422"),

@@ -38,7 +38,11 @@ async fn messages_that_make_no_sense_are_dead_letters_with_their_reasons() -> Re
         }
         let reasons = dead_letters(&world, 3).await?;
         // W2: the reason was "malformed event" and no more.
-        assert!(reasons[0].starts_with("malformed event: expected"), "{}", reasons[0]);
+        assert!(
+            reasons[0].starts_with("malformed event: expected"),
+            "{}",
+            reasons[0]
+        );
         assert_eq!(reasons[1], "there is no dataset version 99");
         assert!(reasons[2].contains("oracle"), "{}", reasons[2]);
         assert_eq!(

@@ -163,7 +163,8 @@ async fn a_run_that_can_never_fit_fails_once_in_words() -> Result<()> {
         let rows = world.database.query("SELECT error FROM training_runs").await?;
         let error = rows[0]["error"].as_str().unwrap_or_default();
         assert!(
-            error.starts_with("training linear on ") && error.contains(" samples needs about ")
+            error.starts_with("training linear on ")
+                && error.contains(" samples needs about ")
                 && error.contains("and this trainer may use 1 MB: raise trainer.max_memory_bytes"),
             "{error}"
         );

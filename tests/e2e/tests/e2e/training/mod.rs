@@ -28,9 +28,7 @@ pub const RUNS: &str = "SELECT status, attempts, failures, crashes FROM training
 /// Keeps every run from committing its model, until the transaction is rolled back.
 pub async fn hold_commits(world: &World) -> Result<Transaction> {
     let transaction = world.database.begin().await?;
-    transaction
-        .execute("LOCK TABLE models IN EXCLUSIVE MODE")
-        .await?;
+    transaction.execute("LOCK TABLE models IN EXCLUSIVE MODE").await?;
     Ok(transaction)
 }
 

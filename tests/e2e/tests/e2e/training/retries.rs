@@ -14,8 +14,8 @@ const GAPS: &str = "SELECT (extract(epoch FROM created_at - lag(created_at) OVER
 /// W1: three idle trainers had used up a run's three attempts within a second; the dead letter named another version.
 /// W2: run, event and dead letter said "Postgres", and not what Postgres had against the model.
 #[tokio::test]
-async fn a_failing_run_is_tried_again_after_growing_waits_whoever_is_idle_and_is_given_up_with_its_cause() -> Result<()>
-{
+async fn a_failing_run_is_tried_again_after_growing_waits_whoever_is_idle_and_is_given_up_with_its_cause()
+-> Result<()> {
     in_world(|world| async move {
         refuse_models(&world).await?;
         let _ingest = world.start("ingest", &[]).await?;
@@ -76,7 +76,9 @@ async fn a_model_on_demand_whose_commit_lost_its_answer_is_told() -> Result<()> 
         let way = Proxy::start(world.database.url()).await?;
         way.lose_commit_after("INSERT INTO \"models\"");
         let settings = [("LAPIDARY__POSTGRES__URL", &*way.url())];
-        let run = world.run("trainer", &["run", "--kind", "linear"], &settings).await?;
+        let run = world
+            .run("trainer", &["run", "--kind", "linear"], &settings)
+            .await?;
         assert!(run.success, "{run:?}");
         assert!(
             run.stdout

@@ -31,7 +31,8 @@ async fn a_trainer_that_cannot_use_a_queue_says_so_and_trains_the_other_kinds() 
 
         let _ingest = world.start("ingest", &[]).await?;
         world.drop_file("a.csv", &diamonds(500, 1))?;
-        let trained = "SELECT count(*) FROM training_runs WHERE kind = 'elastic_net' AND status = 'succeeded'";
+        let trained =
+            "SELECT count(*) FROM training_runs WHERE kind = 'elastic_net' AND status = 'succeeded'";
         world.becomes(trained, 1).await
     })
     .await
@@ -103,7 +104,10 @@ pub async fn bind_training_queue(world: &World, queue: &str) -> Result<()> {
 async fn bind_full_queue(world: &World) -> Result<()> {
     let full = json!({"durable": true, "arguments":
         {"x-queue-type": "classic", "x-max-length": 1, "x-overflow": "reject-publish"}});
-    world.vhost.call(Method::PUT, "queues/{vhost}/full", Some(full)).await?;
+    world
+        .vhost
+        .call(Method::PUT, "queues/{vhost}/full", Some(full))
+        .await?;
     world.vhost.publish("full", "the one that fills it").await?;
     bind_training_queue(world, "full").await
 }
