@@ -180,7 +180,6 @@ impl Spool {
 
     /// A file whose write or sync failed is not written to again: what the disk holds of it is not known, and nothing
     /// behind a torn frame is ever read.
-
     fn append_to_open(&self, files: &mut Files, group: &[u8]) -> Result<(), SpoolError> {
         let mut segment = match files.open.take() {
             Some(segment) => segment,

@@ -98,94 +98,82 @@ pub(super) fn begin(to: SocketAddr, tally: &Tally, stop: &CancellationToken) -> 
     running
 }
 
-fn repeated() -> Vec<Repeated> {
-    let json = "content-type: application/json\r\n";
-    let repeated = |name, addresses, connections, every_ms, requests| Repeated {
+/// An attack from so many addresses, over so many connections each, that sends the requests in turn, one every so many
+/// milliseconds.
+fn attack(
+    name: &'static str,
+    addresses: u32,
+    connections: u32,
+    every_ms: u64,
+    requests: impl Into<Vec<Vec<u8>>>,
+) -> Repeated {
+    Repeated {
         name,
         addresses,
         connections,
         every: Duration::from_millis(every_ms),
-        requests,
-    };
+        requests: requests.into(),
+    }
+}
+
+fn repeated() -> Vec<Repeated> {
+    let mut attacks = small_requests();
+    attacks.extend(large_bodies());
+    attacks
+}
+
+fn small_requests() -> Vec<Repeated> {
     let lists = ["models", "runs", "promotions", "events", "files", "datasets"];
     let lists = lists.map(|list| request("GET", &format!("/v1/{list}?limit=1000"), "", b""));
-    let keys = "lap_cl_ ".repeat(BODY_LIMIT / 8);
-    let noise: Vec<u8> = (0..BODY_LIMIT as u64)
-        .map(|byte| ((byte * byte) >> 7) as u8)
-        .collect();
     let parameters = format!("/v1/models?{}{}", "a&".repeat(15_000), "n&".repeat(15_000));
     let head = format!(
         "x-long: {}\r\nuser-agent: {}\r\n",
         "y".repeat(30_000),
         "z".repeat(30_000)
     );
+    let wrong = "authorization: Bearer lap_cl_wrong\r\n";
     vec![
-        repeated("floods", 10, 2, 4, vec![request("GET", "/v1/nothing", "", b"")]),
-        repeated(
-            "wrong keys",
-            5,
-            1,
-            10,
-            vec![request(
-                "GET",
-                "/v1/runs",
-                "authorization: Bearer lap_cl_wrong\r\n",
-                b"",
-            )],
-        ),
-        repeated(
-            "long heads",
-            5,
-            1,
-            50,
-            vec![request("GET", "/nothing", &head, b"")],
-        ),
-        repeated("big lists", 20, 2, 500, lists.into()),
-        repeated(
+        attack("floods", 10, 2, 4, [request("GET", "/v1/nothing", "", b"")]),
+        attack("wrong keys", 5, 1, 10, [request("GET", "/v1/runs", wrong, b"")]),
+        attack("long heads", 5, 1, 50, [request("GET", "/nothing", &head, b"")]),
+        attack("big lists", 20, 2, 500, lists),
+        attack("parameters", 5, 1, 500, [request("GET", &parameters, "", b"")]),
+    ]
+}
+
+fn large_bodies() -> Vec<Repeated> {
+    let post = |path: &str, kind: &str, body: &[u8]| {
+        [request("POST", path, &format!("content-type: {kind}\r\n"), body)]
+    };
+    let keys = "lap_cl_ ".repeat(BODY_LIMIT / 8);
+    let noise: Vec<u8> = (0..BODY_LIMIT as u64)
+        .map(|byte| ((byte * byte) >> 7) as u8)
+        .collect();
+    let (one, many) = ("/v1/predictions", "/v1/predictions/batch");
+    let json = "application/json";
+    vec![
+        attack(
             "redaction bombs",
             5,
             1,
             2000,
-            vec![request(
-                "POST",
-                "/v1/predictions",
-                "content-type: text/plain\r\n",
-                keys.as_bytes(),
-            )],
+            post(one, "text/plain", keys.as_bytes()),
         ),
-        repeated(
+        attack(
             "random bodies",
             5,
             1,
             2000,
-            vec![request("POST", "/nothing", "", &noise)],
+            [request("POST", "/nothing", "", &noise)],
         ),
-        repeated(
-            "parameters",
-            5,
-            1,
-            500,
-            vec![request("GET", &parameters, "", b"")],
-        ),
-        repeated(
+        attack(
             "unknown fields",
             5,
             1,
             2000,
-            vec![request(
-                "POST",
-                "/v1/predictions",
-                json,
-                unknown_fields().as_bytes(),
-            )],
+            post(one, json, unknown_fields().as_bytes()),
         ),
-        repeated(
-            "batches",
-            10,
-            4,
-            100,
-            vec![request("POST", "/v1/predictions/batch", json, batch().as_bytes())],
-        ),
+        attack("batches", 10, 4, 100, post(many, json, batch().as_bytes())),
     ]
 }
 
