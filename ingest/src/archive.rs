@@ -145,8 +145,11 @@ pub(crate) fn put_into_inbox(inbox: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
+/// Files in `held/`, with the digests that their reports name.
+type HeldFiles = Vec<(PathBuf, Sha256)>;
+
 /// The files in `held/`, with the digests that their reports name, and the first thing that went wrong.
-pub(crate) fn held(inbox: &Path) -> io::Result<(Vec<(PathBuf, Sha256)>, Option<io::Error>)> {
+pub(crate) fn held(inbox: &Path) -> io::Result<(HeldFiles, Option<io::Error>)> {
     let (mut held, mut failed) = (Vec::new(), None);
     for entry in fs::read_dir(inbox.join("held"))? {
         let report = entry?.path();

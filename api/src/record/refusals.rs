@@ -71,6 +71,7 @@ impl Refusals {
     }
 
     /// The records of what was counted before this second.
+    #[expect(clippy::vec_box, reason = "a record is handed on in the box that it came in")]
     pub(super) fn before(&self, second: i64) -> Vec<Box<TrafficRecord>> {
         let mut inner = self.lock();
         let over = inner.of.extract_if(|_, of| of.second < second);
@@ -78,6 +79,7 @@ impl Refusals {
     }
 
     /// The records of all that was counted; from now on every refusal is recorded.
+    #[expect(clippy::vec_box, reason = "a record is handed on in the box that it came in")]
     pub(super) fn close(&self) -> Vec<Box<TrafficRecord>> {
         let mut inner = self.lock();
         inner.is_closed = true;

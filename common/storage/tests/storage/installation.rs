@@ -16,11 +16,12 @@ fn open(folder: &Path) -> Result<Store> {
     Ok(store)
 }
 
-fn says(result: Result<(), StorageError>, words: &str) {
-    let error = result.expect_err("the store is not this system's");
+fn says(result: Result<(), StorageError>, words: &str) -> Result<()> {
+    let error = result.err().context("the store is taken for this system's")?;
     assert!(error.is_unavailable());
     let told = format!("{:#}", anyhow::Error::new(error));
     assert!(told.contains(words), "{told}");
+    Ok(())
 }
 
 /// F8: without its marker a store is not written into, once it had one.
@@ -41,12 +42,12 @@ async fn a_store_is_marked_once_and_refused_without_its_marker() -> Result<()> {
         says(
             store.put_artifact(b"another".to_vec()).await.map(drop),
             "is its disk mounted?",
-        );
-        says(store.check_marker().await, "is its disk mounted?");
+        )?;
+        says(store.check_marker().await, "is its disk mounted?")?;
         says(
             registry.claim_store(&open(folder.path())?).await,
             "is its disk mounted?",
-        );
+        )?;
         fs::rename(folder.path().join("aside"), &marker)?;
         store.put_artifact(b"another".to_vec()).await?;
         Ok(())
@@ -64,7 +65,7 @@ async fn the_store_of_another_system_is_refused() -> Result<()> {
         let other = connect(&raw).await?;
         let refused = other.claim_store(&open(folder.path())?).await;
         raw.delete().await?;
-        says(refused, "is not this system's");
+        says(refused, "is not this system's")?;
         Ok(())
     })
     .await
@@ -77,7 +78,7 @@ async fn a_store_from_before_is_marked_unless_its_objects_are_not_there() -> Res
         accept(&registry, "a.csv").await?;
         let folder = tempfile::tempdir()?;
         let store = open(folder.path())?;
-        says(registry.claim_store(&store).await, "is its disk mounted?");
+        says(registry.claim_store(&store).await, "is its disk mounted?")?;
         fs::create_dir(folder.path().join("batches"))?;
         fs::write(folder.path().join("batches/1"), "rows")?;
         registry.claim_store(&store).await?;

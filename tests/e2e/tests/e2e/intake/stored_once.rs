@@ -22,12 +22,12 @@ fn both(one: &[u8], other: &[u8]) -> Vec<u8> {
     [one, &other[HEADER.len()..]].concat()
 }
 
-fn samples_of(csv: &[u8]) -> BTreeSet<SampleHash> {
+fn samples_of(csv: &[u8]) -> Result<BTreeSet<SampleHash>> {
     let text = String::from_utf8_lossy(csv);
     let sample = |line: &str| {
         let fields: Vec<_> = line.split(',').collect();
-        let row = RawRow(fields.try_into().expect("ten fields"));
-        SampleHash::of(&judge(&row).expect("a good row"))
+        let row = RawRow(fields.try_into().ok().context("no ten fields")?);
+        Ok(SampleHash::of(&judge(&row).ok().context("a bad row")?))
     };
     text.lines().skip(1).map(sample).collect()
 }
@@ -46,7 +46,10 @@ async fn samples(desk: &Desk, version: u32) -> Result<Vec<Sample>> {
 
 /// Checks that a dataset version has the rows of these files, each once, and says so.
 async fn has(world: &World, desk: &Desk, version: u32, files: &[&[u8]]) -> Result<()> {
-    let expected: BTreeSet<_> = files.iter().flat_map(|csv| samples_of(csv)).collect();
+    let mut expected = BTreeSet::new();
+    for csv in files {
+        expected.extend(samples_of(csv)?);
+    }
     let found = samples(desk, version).await?;
     let rows = format!("SELECT rows FROM datasets WHERE version = {version}");
     let told = world.database.number(&rows).await?;
