@@ -229,7 +229,7 @@ impl OpenChange {
         Ok(stamp)
     }
 
-    /// Lets the holder of the lock work for longer than Postgres lets a transaction idle, up to [`LONGEST_WORK`]: for
+    /// Lets the holder of the lock work for longer than Postgres lets a transaction idle, up to ten minutes: for
     /// one that lost the race for the lock so often that it finishes its work under it.
     ///
     /// # Errors
