@@ -27,8 +27,8 @@ const BODY_LIMIT: usize = 4 << 20;
 const SLOW_BYTES: usize = 1024;
 const SLOW_EVERY: Duration = Duration::from_millis(100);
 
-/// Attacks that ask for more than one address may have, so that part of them is refused.
-pub(super) const EXCESSIVE: [&str; 3] = ["floods", "batches", "event streams"];
+/// Attacks that ask for more than one address may have, however fast the machine is, so that part of them is refused.
+pub(super) const EXCESSIVE: [&str; 1] = ["event streams"];
 
 /// One attacker's connection.
 #[derive(Clone)]

@@ -245,10 +245,10 @@ mod tests {
     #[test]
     fn an_attack_that_did_not_take_place_is_named() {
         let tally = Tally::default();
-        for attack in ["slow bodies", "floods", "batches", "long heads"] {
+        for attack in ["slow bodies", "event streams", "batches", "long heads"] {
             tally.announce(attack);
         }
-        tally.count("floods", 404);
+        tally.count("event streams", 200);
         tally.count("batches", 200);
         tally.count("batches", 429);
         tally.count("long heads", 0);
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(
             missing_attacks(&answers),
             [
-                "the attack \"floods\" was never refused",
+                "the attack \"event streams\" was never refused",
                 "the attack \"long heads\" got no answer",
                 "the attack \"slow bodies\" got no answer",
             ]
