@@ -33,6 +33,7 @@ async fn main() -> Result<ExitCode> {
             let outcome = system.attack(&world, attacked / 4, attacked).await?;
             println!("{outcome}");
             let mut missed = outcome.missed(attacked);
+            missed.extend(outcome.missing().0);
             if outcome.attacked.at(0.99) > P99_MS {
                 missed.push(format!("the honest client's p99 is above {P99_MS} ms"));
             }

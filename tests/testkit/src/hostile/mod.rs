@@ -134,8 +134,7 @@ impl System {
 }
 
 impl Outcome {
-    /// What it says against the API, but for times: whatever else the machine does, these hold. And which attacks did not
-    /// take place, for without them it says nothing.
+    /// What it says against the API, but for times: whatever else the machine does, these hold.
     #[must_use]
     pub fn missed(&self, attacked: Duration) -> Vec<String> {
         let growth = GROWTH_BYTES + GROWTH_BYTES_PER_SECOND * attacked.as_secs().cast_signed();
@@ -157,8 +156,13 @@ impl Outcome {
             .into_iter()
             .filter(|(is_missed, _)| *is_missed)
             .map(|(_, what)| what)
-            .chain(missing_attacks(&self.answers))
             .collect()
+    }
+
+    /// Which attacks did not take place, for without them it says nothing; how many there should have been.
+    #[must_use]
+    pub fn missing(&self) -> (Vec<String>, usize) {
+        (missing_attacks(&self.answers), self.answers.len())
     }
 }
 
